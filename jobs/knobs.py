@@ -1,0 +1,114 @@
+"""Knobs of the stages: declared here, set in `sql/flink/knobs.sql`."""
+
+from __future__ import annotations
+
+import difflib
+import re
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from schemas.errors import SqlError
+
+__all__ = ["Knobs", "parse_duration_ms", "read_knobs"]
+
+_UNITS_MS = {"ms": 1, "s": 1_000, "min": 60_000, "h": 3_600_000, "d": 86_400_000}
+_SET = re.compile(r"^\s*SET\s+'anomasec\.([a-z_.]+)'\s*=\s*'([^']*)'\s*;", re.IGNORECASE)
+
+
+def parse_duration_ms(text: str) -> int:
+    """'5 s' -> 5000; units ms, s, min, h, d.
+
+    Raises
+    ------
+    ValueError
+        Not a number and a known unit.
+    """
+    match = re.fullmatch(r"\s*(\d+(?:\.\d+)?)\s*(ms|s|min|h|d)\s*", text)
+    if not match:
+        raise ValueError(f"'{text}' is no duration: write a number and ms, s, min, h or d, e.g. '5 s'")
+    return int(float(match.group(1)) * _UNITS_MS[match.group(2)])
+
+
+def _duration(default: str, doc: str) -> int:
+    return field(default=parse_duration_ms(default), metadata={"kind": "duration", "doc": doc})
+
+
+def _number(default: float, doc: str) -> float:
+    return field(default=default, metadata={"kind": "number", "doc": doc})
+
+
+def _integer(default: int, doc: str) -> int:
+    return field(default=default, metadata={"kind": "integer", "doc": doc})
+
+
+def _widths(default: str, doc: str) -> tuple[int, ...]:
+    return field(default=_parse_widths(default), metadata={"kind": "widths", "doc": doc})
+
+
+def _parse_widths(text: str) -> tuple[int, ...]:
+    widths = tuple(parse_duration_ms(part) // 1000 for part in text.split(",") if part.strip())
+    if not widths or min(widths) < 1 or any(b % a for a, b in zip(widths, widths[1:], strict=False)):
+        raise ValueError(f"'{text}' must list widths of 1 s and more, each a multiple of the one before")
+    return widths
+
+
+@dataclass(frozen=True)
+class Knobs:
+    """All knobs. A field `assemble_idle_wait` is the knob `anomasec.assemble.idle_wait`; durations are ms, widths seconds."""
+
+    pipeline_tick: int = _duration("1 s", "step of the broker clock at which stages work")
+    normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
+    normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
+    assemble_complete_wait: int = _duration("1 s", "quiet time after which a transaction with a whole tree is closed")
+    assemble_idle_wait: int = _duration("10 s", "quiet time after which any transaction is closed")
+    assemble_max_wait: int = _duration("5 min", "longest time a transaction stays open")
+    assemble_late_horizon: int = _duration("10 min", "time after closing in which late events amend it")
+    assemble_max_rows: int = _integer(4_000_000, "events held per key partition; the oldest transactions go first")
+    assemble_max_events: int = _integer(100_000, "events of one transaction; more close it as evicted")
+    measure_widths: tuple[int, ...] = _widths("5 s, 1 min, 5 min, 1 h", "window widths of routes, services, environments")
+    measure_client_widths: tuple[int, ...] = _widths("1 min, 5 min, 1 h", "window widths of clients")
+    measure_wait: int = _duration("2 s", "time after a window's end before it is first emitted")
+    measure_late_horizon: int = _duration("10 min", "time after a window's end in which late data amends it")
+    measure_history: int = _integer(60, "points of a series its baseline looks back on")
+    measure_max_series: int = _integer(200_000, "series per key partition; the longest unseen go first")
+    correlate_gap: int = _duration("2 min", "quiet time that closes an incident")
+
+
+def read_knobs(path: Path) -> Knobs:
+    """Read `SET 'anomasec...' = '...';` lines; knobs not named keep their defaults.
+
+    Raises
+    ------
+    SqlError
+        Unknown knob, bad value, or unreadable file; says file, line and how to mend it.
+    """
+    try:
+        lines = path.read_text().splitlines()
+    except OSError as error:
+        raise SqlError(f"cannot read {path}: {error.strerror}", "name a folder with knobs.sql by --sql-dir") from None
+    known = {f.name.replace("_", ".", 1): f for f in fields(Knobs)}
+    values: dict[str, object] = {}
+    for number, line in enumerate(lines, 1):
+        match = _SET.match(line)
+        if not match:
+            if line.strip() and not line.lstrip().startswith("--"):
+                raise SqlError(f"{path}:{number}: not a knob: {line.strip()[:80]}", "write SET 'anomasec.stage.knob' = 'value';")
+            continue
+        name, text = match.groups()
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
+            hint = f"did you mean 'anomasec.{near[0]}'?" if near else f"known: {', '.join(known)}"
+            raise SqlError(f"{path}:{number}: unknown knob 'anomasec.{name}'", hint)
+        try:
+            values[known[name].name] = _value(known[name].metadata["kind"], text)
+        except ValueError as error:
+            raise SqlError(f"{path}:{number}: bad value for 'anomasec.{name}': {error}", "see the unit in the knob's comment") from None
+    return Knobs(**values)  # type: ignore[arg-type]
+
+
+def _value(kind: str, text: str) -> object:
+    if kind == "duration":
+        return parse_duration_ms(text)
+    if kind == "widths":
+        return _parse_widths(text)
+    return int(text) if kind == "integer" else float(text)

@@ -1,0 +1,1 @@
+"""One declaration per record; Arrow, Flink and ClickHouse forms derive from it."""
