@@ -2,13 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import struct
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 
 import pyarrow as pa
 
-__all__ = ["from_payload", "to_payload"]
+__all__ = ["Frame", "concat", "from_payload", "pack_frames", "to_payload", "unpack_frames"]
 
 _OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_HEADER = struct.Struct("<HiqI")  # length of target, partition, tick_ms, length of payload
+
+
+@dataclass(frozen=True)
+class Frame:
+    """One payload on its way: what it is, which key partition it belongs to, and the tick it is due in."""
+
+    target: str
+    partition: int
+    tick_ms: int
+    payload: bytes
 
 
 def to_payload(table: pa.Table) -> bytes:
@@ -39,3 +52,24 @@ def concat(tables: Iterable[pa.Table], schema: pa.Schema) -> pa.Table:
     """One table of all, or an empty one with `schema`."""
     parts = [t for t in tables if t.num_rows]
     return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def pack_frames(frames: Iterable[Frame]) -> bytes:
+    """Several frames in one cell: a batch of one row can still carry a frame for each partition."""
+    parts = []
+    for frame in frames:
+        target = frame.target.encode()
+        parts += [_HEADER.pack(len(target), frame.partition, frame.tick_ms, len(frame.payload)), target, frame.payload]
+    return b"".join(parts)
+
+
+def unpack_frames(cell: bytes) -> Iterator[Frame]:
+    """Read what `pack_frames` wrote, in order."""
+    at = 0
+    while at < len(cell):
+        target_length, partition, tick_ms, length = _HEADER.unpack_from(cell, at)
+        at += _HEADER.size
+        target = cell[at : at + target_length].decode()
+        at += target_length
+        yield Frame(target, partition, tick_ms, cell[at : at + length])
+        at += length

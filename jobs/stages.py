@@ -1,0 +1,114 @@
+"""The stateful stages as the operator and the in-process runner call them: a pure core, and what it writes where."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+
+import pyarrow as pa
+
+from jobs.assemble import AssembleState
+from jobs.assemble import on_batch as assemble
+from jobs.correlate import CorrelateState
+from jobs.correlate import on_batch as correlate
+from jobs.knobs import Knobs
+from jobs.measure import MeasureState, combine
+from jobs.measure import on_batch as measure
+from jobs.operators.partitions import PARTITIONS, split_by_partition
+from jobs.operators.stage import Output
+from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
+from schemas.framing import concat
+from schemas.partial import PARTIAL
+from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.record import Record
+from schemas.transaction import TRANSACTION
+
+__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer"]
+
+Writer = Callable[[Record, pa.Table], object]
+"""Puts rows into the store, idempotently; raises when it cannot."""
+
+
+class AssembleStage:
+    """Events in; events with their transaction and transactions to the store, partial windows on to measure."""
+
+    def __init__(self, knobs: Knobs, write: Writer, partitions: int = PARTITIONS) -> None:
+        self._knobs, self._write, self._partitions = knobs, write, partitions
+
+    def load(self, segments: Mapping[str, bytes]) -> AssembleState:
+        """State from its segments."""
+        return AssembleState.load(segments, self._knobs)
+
+    def on_tick(
+        self, state: AssembleState, inputs: Mapping[str, list[pa.Table]], now_ms: int
+    ) -> tuple[AssembleState, Iterable[Output]]:
+        """One tick of events, metric points and dead letters."""
+        state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms)
+        dead_letters = concat(inputs.get("dead_letters", ()), DEAD_LETTER.arrow)
+        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters)):
+            if table.num_rows:
+                self._write(record, table)
+        outputs = [
+            Output("partials", partition, rows)
+            for partition, rows in split_by_partition(
+                combine(out.events, out.transactions, self._knobs), "entity_hash", self._partitions
+            )
+        ]
+        metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
+        outputs += [
+            Output("metric_points", partition, rows)
+            for partition, rows in split_by_partition(metric_points, "entity_hash", self._partitions)
+        ]
+        if dead_letters.num_rows:
+            outputs.append(Output("dead_letters", 0, dead_letters))
+        return state, outputs
+
+
+class MeasureStage:
+    """Partial windows and ready-made metric points in; points with their baselines to the store and on to score."""
+
+    def __init__(self, knobs: Knobs, write: Writer) -> None:
+        self._knobs, self._write = knobs, write
+
+    def load(self, segments: Mapping[str, bytes]) -> MeasureState:
+        """State from its segments."""
+        return MeasureState.load(segments, self._knobs)
+
+    def on_tick(
+        self, state: MeasureState, inputs: Mapping[str, list[pa.Table]], now_ms: int
+    ) -> tuple[MeasureState, Iterable[Output]]:
+        """One tick of partial windows and metric points."""
+        partials = concat(inputs.get("partials", ()), PARTIAL.arrow)
+        metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
+        state, out = measure(state, partials, metric_points, now_ms)
+        if not out.points.num_rows:
+            return state, []
+        self._write(POINT, out.points)
+        return state, [Output("points", 0, out.points)]
+
+
+class CorrelateStage:
+    """Scores in; scores, anomalies and incidents to the store, the latter two on to Kafka."""
+
+    def __init__(self, knobs: Knobs, write: Writer) -> None:
+        self._knobs, self._write = knobs, write
+
+    def load(self, segments: Mapping[str, bytes]) -> CorrelateState:
+        """State from its segments."""
+        return CorrelateState.load(segments, self._knobs)
+
+    def on_tick(
+        self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int
+    ) -> tuple[CorrelateState, Iterable[Output]]:
+        """One tick of scores."""
+        scores = concat(inputs.get("scores", ()), SCORE.arrow)
+        state, out = correlate(state, scores, now_ms)
+        outputs = []
+        for record, table in ((SCORE, scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents)):
+            if table.num_rows:
+                self._write(record, table)
+        for target, table in (("anomalies", out.anomalies), ("incidents", out.incidents)):
+            if table.num_rows:
+                outputs.append(Output(target, 0, table))
+        return state, outputs
+
+
