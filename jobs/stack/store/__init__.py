@@ -1,0 +1,1 @@
+"""The embedded store: chDB (ClickHouse in process) behind ClickHouse's HTTP protocol."""
