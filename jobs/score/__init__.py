@@ -1,0 +1,1 @@
+"""Scoring: the SQL of `sql/flink`, read, checked, planned and joined to the stream."""

@@ -1,0 +1,29 @@
+-- Knobs of the stages before and after scoring. Edit a value, run `anomasec check`, restart the job from its savepoint.
+-- Durations: a number and ms, s, min, h or d. What scoring uses (thresholds, weights, rules) stands in score.sql.
+-- The column on the right: what it does (its default).
+
+-- ---- clock
+SET 'anomasec.pipeline.tick' = '1 s';                          -- duration: step of the broker clock at which stages work; longer = later and cheaper (1 s)
+
+-- ---- normalise: lines to events
+SET 'anomasec.normalise.max_invalid_ratio' = '0.5';            -- 0..1: share of unreadable lines that stops the job (the brake); 1 = never (0.5)
+SET 'anomasec.normalise.min_lines' = '10000';                  -- lines: seen before the brake can act (10000)
+
+-- ---- assemble: events to transactions
+SET 'anomasec.assemble.complete_wait' = '1 s';                 -- duration: quiet time after which a transaction with a whole tree is closed (1 s)
+SET 'anomasec.assemble.idle_wait' = '10 s';                    -- duration: quiet time after which any transaction is closed; longer = fewer amendments, later rows (10 s)
+SET 'anomasec.assemble.max_wait' = '5 min';                    -- duration: longest time a transaction stays open (5 min)
+SET 'anomasec.assemble.late_horizon' = '10 min';               -- duration: time after closing in which late events amend it; longer = more state (10 min)
+SET 'anomasec.assemble.max_rows' = '4000000';                  -- events: held per key partition; the oldest transactions go first (4000000)
+SET 'anomasec.assemble.max_events' = '100000';                 -- events: of one transaction; more close it as evicted (100000)
+
+-- ---- measure: events and transactions to points
+SET 'anomasec.measure.widths' = '5 s, 1 min, 5 min, 1 h';      -- durations, each a multiple of the one before: window widths of routes, services, environments (5 s, 1 min, 5 min, 1 h)
+SET 'anomasec.measure.client_widths' = '1 min, 5 min, 1 h';    -- durations: window widths of clients (1 min, 5 min, 1 h)
+SET 'anomasec.measure.wait' = '2 s';                           -- duration: time after a window's end before it is first emitted; longer = fewer amendments, later alarms (2 s)
+SET 'anomasec.measure.late_horizon' = '10 min';                -- duration: time after a window's end in which late data amends it (10 min)
+SET 'anomasec.measure.history' = '60';                         -- points: of a series its baseline looks back on; more = steadier, slower to follow (60)
+SET 'anomasec.measure.max_series' = '200000';                  -- series: per key partition; the longest unseen go first (200000)
+
+-- ---- correlate: anomalies to incidents
+SET 'anomasec.correlate.gap' = '2 min';                        -- duration: quiet time that closes an incident (2 min)

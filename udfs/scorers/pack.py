@@ -1,0 +1,48 @@
+"""The way out of SQL: a batch of rows becomes one Arrow payload."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+
+from schemas.framing import to_payload
+from schemas.point import SCORE
+
+__all__ = ["PACK_COLUMNS", "pack_scores"]
+
+PACK_COLUMNS = tuple({"time": "time_us", "emitted_at": "emitted_ms"}.get(name, name) for name in SCORE.names)
+"""Columns of the view `scores`: those of the SCORE record, its two times as integers (cheaper than SQL timestamps)."""
+
+_INTEGERS = {"time", "emitted_at", "width_s", "revision"}
+
+
+def pack_scores(*columns: pd.Series) -> pd.Series[bytes]:
+    """All rows as one payload in the first cell, null in the others.
+
+    A vectorised function must give as many cells as it got rows; one cell for all rows also holds for a batch of one row.
+
+    Parameters
+    ----------
+    *columns
+        In the order of `PACK_COLUMNS`.
+
+    Returns
+    -------
+    pandas.Series
+        `schemas.framing` payload of a SCORE table, then nulls.
+    """
+    cells = np.full(len(columns[0]), None, dtype=object)
+    if len(cells):
+        arrays = [_array(field, column) for field, column in zip(SCORE.arrow, columns, strict=True)]
+        cells[0] = to_payload(pa.table(arrays, schema=SCORE.arrow))
+    return pd.Series(cells, index=columns[0].index, dtype=object)
+
+
+def _array(field: pa.Field, column: pd.Series) -> pa.Array:
+    if field.name in _INTEGERS:
+        # times are integers of the record's own unit: a cast that copies nothing
+        return pa.array(column.to_numpy(dtype=np.int64)).cast(field.type) if pa.types.is_integer(field.type) else pa.array(
+            column.to_numpy(dtype=np.int64)
+        ).view(field.type)
+    return pa.array(column, type=field.type, from_pandas=True)
