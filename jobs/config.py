@@ -376,11 +376,11 @@ def _check(f: Field[Any], section: str, value: Any, origin: str, base: Path) -> 
         raise ConfigError(f"{origin}: {key} = {value!r} is not known", f"use one of {', '.join(choices)}")
     if f.metadata.get("duration"):
         try:
-            parse_duration_ms(value)
+            parse_duration_ms(str(value))
         except ValueError as error:
             raise ConfigError(f"{origin}: {key}: {error}") from None
     if f.metadata.get("path") and value:
-        return str((base / Path(value).expanduser()).resolve())
+        return str((base / Path(str(value)).expanduser()).resolve())
     return value
 
 
