@@ -6,12 +6,18 @@ import argparse
 import sys
 from pathlib import Path
 
-from schemas.errors import AnomasecError, SqlError
+from schemas.errors import AnomasecError
 
-__all__ = ["JOBS", "run_job"]
+__all__ = ["EXECUTION_MODE", "JOBS", "STATE_VERSION", "run_job"]
 
 JOBS = ("ingest", "score", "pipeline")
 """ingest = normalise, assemble, measure; score = score, correlate; pipeline = both in one job."""
+
+
+EXECUTION_MODE = "process"
+"""PyFlink execution mode of every job: a savepoint of one mode restores in the other without its Python state."""
+STATE_VERSION = "1"
+"""Layout of the stages' state; a savepoint of another version is refused."""
 
 
 def run_job(job: str) -> None:
@@ -37,17 +43,20 @@ def _submit(job: str, arguments: argparse.Namespace) -> str:
     from jobs.config import load_config
     from jobs.graph import JobGraph
     from jobs.knobs import read_knobs
+    from jobs.submit import parse_settings
 
     config = load_config(arguments.config)
     if arguments.sql_dir:
         config = replace(config, sql_dir=arguments.sql_dir.resolve())
-    for pair in arguments.set:
-        if "=" not in pair:
-            raise SqlError(f"--set {pair}", "write KEY=VALUE")
+    settings = {"python.execution-mode": EXECUTION_MODE} | parse_settings(arguments.set)
+    # kept with the job, so that `anomasec stop` can say of what kind its savepoint is
+    settings["pipeline.global-job-parameters"] = (
+        f"anomasec.execution-mode:{settings['python.execution-mode']},anomasec.state-version:{STATE_VERSION}"
+    )
     graph = JobGraph(
         config,
         read_knobs(Path(config.sql_dir) / "flink" / "knobs.sql"),
-        settings=dict(pair.split("=", 1) for pair in arguments.set),
+        settings=settings,
         startup_mode="earliest-offset" if arguments.from_beginning else "group-offsets",
     )
     if job in ("ingest", "pipeline"):

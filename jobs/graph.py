@@ -26,10 +26,7 @@ from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, Writer
 from schemas.framing import from_payload
 from udfs.normalise import NormaliseSettings
 
-__all__ = ["EXECUTION_MODE", "JobGraph"]
-
-EXECUTION_MODE = "process"
-"""PyFlink execution mode of every job: a savepoint of one mode restores in the other without its Python state."""
+__all__ = ["JobGraph"]
 
 _BYTES = Types.PRIMITIVE_ARRAY(Types.BYTE())
 
@@ -56,7 +53,6 @@ class JobGraph:
 
     def _defaults(self) -> dict[str, str]:
         return {
-            "python.execution-mode": EXECUTION_MODE,
             "python.fn-execution.bundle.time": "300",
             "python.fn-execution.bundle.size": "20000",
             "python.fn-execution.arrow.batch.size": "20000",
@@ -86,7 +82,7 @@ class JobGraph:
         from jobs.score.sql import score_payloads
 
         knobs = self.knobs
-        payloads = self.t_env.to_data_stream(score_payloads(self.t_env, self.config, self.config.sql_dir))
+        payloads = self.t_env.to_data_stream(score_payloads(self.t_env, self.config, startup_mode=self.startup_mode))
         frames = payloads.flat_map(LabelScores(self._labels[0], self.knobs.pipeline_tick), FRAME_TYPE).uid("label").name("label")
         found = self._ticked(frames, "correlate", lambda write: CorrelateStage(knobs, write))
         self._to_kafka(found, "anomalies", self.config.topics.anomalies)

@@ -9,10 +9,9 @@ from typing import Any
 import orjson
 import pyarrow as pa
 
-__all__ = ["messages"]
+from jobs.score.wire import points_to_json_lines
 
-_POINTS_PER_MESSAGE = 2_000
-"""Keeps a message near 1 MB, the default limit of brokers."""
+__all__ = ["messages"]
 
 
 def messages(target: str, table: pa.Table) -> Iterator[bytes]:
@@ -22,10 +21,7 @@ def messages(target: str, table: pa.Table) -> Iterator[bytes]:
     per row. dead_letters: one JSON object per row with the original bytes in base64.
     """
     if target == "points":
-        from jobs.score.wire import points_to_json
-
-        for start in range(0, table.num_rows, _POINTS_PER_MESSAGE):
-            yield points_to_json(table.slice(start, _POINTS_PER_MESSAGE))
+        yield from points_to_json_lines(table)
         return
     for row in table.to_pylist():  # low volume by nature
         yield orjson.dumps(row, default=_plain)

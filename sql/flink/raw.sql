@@ -14,7 +14,7 @@ CREATE TEMPORARY TABLE raw_records (
     'scan.startup.mode' = '{{ startup_mode }}',
     'scan.watermark.idle-timeout' = '5 s',
     'value.format' = 'raw'{% for key, value in properties.items() %},
-    'properties.{{ key }}' = '{{ value }}'{% endfor %}
+    'properties.{{ key }}' = '{{ value | replace("'", "''") }}'{% endfor %}
 );
 
 -- Lets the watermark follow the wall clock, five seconds behind, while the topic is silent; carries no rows.
