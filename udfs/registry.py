@@ -50,24 +50,28 @@ FUNCTIONS = {
 }
 
 
-class WithModel:
-    """Calls a function with the model of the worker it runs in; the body of a Flink function."""
+class Batches:
+    """The body of a Flink function: gives a registered function its columns, and its model, as Flink hands over batches."""
 
     def __init__(self, name: str) -> None:
         self._name = name
         self._model: ForestModel | None = None
 
     def open(self, context: Any) -> None:
-        """Load the model once per worker; the folder comes as a job parameter."""
-        self._model = load_current(context.get_job_parameter(MODELS_PARAMETER, ""))
+        """Load the model once per worker; its folder comes as a job parameter."""
+        if FUNCTIONS[self._name].needs_model:
+            self._model = load_current(context.get_job_parameter(MODELS_PARAMETER, ""))
 
     def is_deterministic(self) -> bool:
-        """Like all our functions; see `__getattr__`."""
+        """False: else the planner evaluates a function once for a filter on its result and once more for the result."""
         return False
 
-    def eval(self, *columns: pd.Series) -> pd.Series:
-        """One batch."""
-        return FUNCTIONS[self._name].compute(*columns, model=self._model)
+    def eval(self, *arguments: Any) -> pd.Series:
+        """One batch. A constant in SQL comes as a single value, not as a column."""
+        index = next(a.index for a in arguments if isinstance(a, pd.Series))
+        columns = [a if isinstance(a, pd.Series) else pd.Series([a] * len(index), index=index) for a in arguments]
+        function = FUNCTIONS[self._name]
+        return function.compute(*columns, model=self._model) if function.needs_model else function.compute(*columns)
 
 
 def __getattr__(name: str) -> Any:
@@ -83,9 +87,6 @@ def __getattr__(name: str) -> Any:
     from pyflink.table import DataTypes
     from pyflink.table.udf import ScalarFunction, udf
 
-    function = FUNCTIONS[name]
-    body: Any = function.compute
-    if function.needs_model:
-        body = type(name, (WithModel, ScalarFunction), {})(name)
-    # deterministic=False: else the planner evaluates a function once for a filter on its result and once more for the result
-    return udf(body, result_type=getattr(DataTypes, function.returns)(), func_type="pandas", deterministic=False, name=name)
+    body = type(name, (Batches, ScalarFunction), {})(name)
+    result_type = getattr(DataTypes, FUNCTIONS[name].returns)()
+    return udf(body, result_type=result_type, func_type="pandas", deterministic=False, name=name)

@@ -10,7 +10,7 @@ from typing import Any
 from jobs.score.statements import Statement
 from schemas.errors import SqlError
 
-__all__ = ["Mistake", "read_mistake", "told"]
+__all__ = ["Mistake", "read_mistake", "root_cause", "told"]
 
 _POSITION = re.compile(r"(?:From|At|at) line (\d+), column (\d+)")
 _COLUMN = re.compile(r"Column '([^']+)' not found")
@@ -67,6 +67,15 @@ def read_mistake(error: Exception, statement: Statement, t_env: Any) -> Mistake:
     if match := _PARSE.search(text):
         return _misplaced(match[1].replace("\\'", "'"), line, column)
     return Mistake(_first_line(text), line, column, hint=_advice(text))
+
+
+def root_cause(error: Exception) -> str:
+    """The innermost message of a failed job: the Python exception of a worker if there is one, else the last cause."""
+    lines = str(error).splitlines()
+    # a worker's traceback ends in an unindented line `SomeError: message`; Java's lines are indented or start with a package
+    raised = [x for x in lines if re.match(r"^(?:[A-Z]\w*|[a-z_]+(?:\.\w+)*\.[A-Z]\w*)(?:Error|Exception|Part|Record): ", x) and "java" not in x]
+    causes = [_CLASS.sub("", x.removeprefix("Caused by: ")) for x in lines if x.startswith("Caused by: ")]
+    return (raised or causes or lines or ["?"])[-1]
 
 
 def _unknown(kind: str, name: str, line: int, column: int, known: list[str]) -> Mistake:
