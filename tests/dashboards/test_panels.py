@@ -44,11 +44,11 @@ def query() -> Iterator[Query]:
 
     store = session.Session()
     store.query("CREATE DATABASE anomasec; USE anomasec")
+    for migration in sorted((DASHBOARDS.parent / "sql" / "clickhouse").glob("*.sql")):
+        store.query(migration.read_text())
     for name, table in world.rows().items():  # chDB finds `table` by its name
-        record = VIEWS[name]
-        store.query(f"CREATE TABLE anomasec.{name} ({record.clickhouse_columns()}) ENGINE = MergeTree ORDER BY tuple()")
         assert table.num_rows
-        store.query(f"INSERT INTO anomasec.{name} SELECT * FROM Python(table)")
+        store.query(f"INSERT INTO anomasec.{name}_data SELECT * FROM Python(table)")
     yield lambda sql: store.query(sql, "ArrowTable")
     store.close()
 

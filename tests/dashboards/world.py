@@ -96,7 +96,7 @@ def _series() -> list[tuple[str, str]]:
 
 _METRICS = {
     "request_rate": 2.0, "error_ratio": 0.05, "error_ratio_backend": 0.03, "error_ratio_timeout": 0.02,
-    "latency_ms_p50": 20.0, "latency_ms_p95": 45.0, "latency_ms_p99": 80.0,
+    "latency_ms_p50": 20.0, "latency_ms_p95": 45.0, "latency_ms_p99": 80.0, "response_bytes_rate": 4e4,
 }  # fmt: skip
 
 
