@@ -1,0 +1,257 @@
+"""JSON lines: one object a line, of any known dialect.
+
+https://jsonlines.org, RFC 8259. The reader is `orjson` mapped over the lines: measured on 290-byte lines it costs 0.5 us a line, as
+much as the columnar readers of polars and Arrow, and unlike them it judges each line alone (a bad line or an unexpected type touches
+no other), so that the outcome cannot depend on how lines are batched. Columns are then cut out per dialect by C-level maps.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+from operator import itemgetter
+from typing import Any
+
+import numpy as np
+import orjson
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from udfs.formats.dialect import Dialect
+from udfs.formats.envoy_json import ENVOY_JSON
+from udfs.formats.nginx_json import NGINX_JSON
+from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.plain_json import PLAIN_JSON, PLAIN_NESTED_JSON
+from udfs.normalise.addresses import read_addresses
+from udfs.normalise.quantities import read_durations, read_sizes, read_statuses
+from udfs.normalise.settings import NormaliseSettings
+from udfs.normalise.targets import read_request_lines, read_targets
+from udfs.normalise.times import read_times
+
+__all__ = ["DIALECTS", "load_lines", "read_objects", "read_texts"]
+
+DIALECTS = (NGINX_JSON, ENVOY_JSON, PLAIN_NESTED_JSON, PLAIN_JSON)
+"""In the order in which they are tried; the last takes everything."""
+
+_UNITS_MS = {"duration_ms": 1.0, "duration_s": 1e3, "duration_us": 1e-3, "duration_ns": 1e-6}
+_MILLISECOND_US = 1e-3
+_KINDS = pa.array(["", "access", "span", "log"])
+
+
+def load_lines(lines: Sequence[bytes]) -> list[Any]:
+    """The values of the lines; a `Refusal` where a line is no JSON.
+
+    Cost: 0.5 us a line of 290 bytes; no Python is run per good line.
+    """
+    values: list[Any] = []
+    rest = iter(lines)
+    while True:
+        try:
+            values.extend(map(orjson.loads, rest))  # keeps what it has when a line raises
+            return values
+        except orjson.JSONDecodeError as error:
+            values.append(Refusal("invalid_json", str(error)[:200]))
+
+
+def read_objects(objects: list[dict[str, Any]], line: np.ndarray, settings: NormaliseSettings) -> list[Parsed]:
+    """Events of objects, one result per dialect found.
+
+    Parameters
+    ----------
+    objects : JSON objects
+    line : int64[n], the input line of each
+    """
+    groups = _by_dialect(objects, settings)
+    results = []
+    for dialect, rows in groups:
+        chosen = objects if rows is None else [objects[row] for row in rows]
+        results.append(_read(chosen, line if rows is None else line[np.array(rows)], dialect))
+    return results
+
+
+def _by_dialect(objects: list[dict[str, Any]], settings: NormaliseSettings) -> list[tuple[Dialect, list[int] | None]]:
+    """Rows of each dialect; None = all. Dialects are found per distinct set of keys, of which there are few."""
+    shapes = list(map(tuple, objects))
+    if shapes and shapes.count(shapes[0]) == len(shapes):
+        return [(_dialect(frozenset(shapes[0]), settings), None)]
+    found = {shape: _dialect(frozenset(shape), settings) for shape in set(shapes)}
+    groups: dict[str, tuple[Dialect, list[int]]] = {}
+    for row, shape in enumerate(shapes):
+        dialect = found[shape]
+        groups.setdefault(f"{dialect.name} {dialect.nested}", (dialect, []))[1].append(row)
+    return [(dialect, rows) for dialect, rows in groups.values()]
+
+
+def _dialect(keys: frozenset[str], settings: NormaliseSettings) -> Dialect:
+    dialect = next(d for d in DIALECTS if d.matches(keys))
+    if not settings.field_mapping:
+        return dialect
+    own = dict(settings.field_mapping)
+    nested = dialect.nested or any("." in key for key in own)
+    merged = {**own, **{key: target for key, target in dialect.keys.items() if key not in own}}
+    return Dialect(dialect.name, dialect.signature, merged, nested, dialect.is_access)
+
+
+def flatten(value: dict[str, Any], prefix: str = "", depth: int = 3) -> dict[str, Any]:
+    """Objects in objects as dotted keys, `depth` levels deep; deeper ones stay objects."""
+    flat: dict[str, Any] = {}
+    for key, inner in value.items():
+        if isinstance(inner, dict) and depth:
+            flat.update(flatten(inner, f"{prefix}{key}.", depth - 1))
+        else:
+            flat[prefix + key] = inner
+    return flat
+
+
+class _Columns:
+    """Columns of values cut out of objects."""
+
+    def __init__(self, objects: list[dict[str, Any]], wanted: Iterable[str]) -> None:
+        first = objects[0].keys() if objects else ()
+        shared = [key for key in wanted if key in first]
+        self.values: dict[str, Sequence[Any]] = {}
+        try:  # most often all objects hold the same keys: one pass in C
+            getter: Callable[[Any], Any] = itemgetter(*shared, shared[0]) if shared else (lambda _: ())
+            columns = list(zip(*map(getter, objects), strict=True))
+            present = set().union(*objects) if any(len(o) != len(first) for o in objects) else set(first)
+            self.values = dict(zip(shared, columns, strict=False))
+        except KeyError:
+            present = set().union(*objects)
+        for key in wanted:
+            if key in present and key not in self.values:
+                self.values[key] = [o.get(key) for o in objects]
+
+
+def read_texts(column: Sequence[object]) -> pa.Array:
+    """Strings of JSON values; '' and '-' become null, numbers their digits, objects their JSON."""
+    try:
+        texts = pa.array(column, pa.string())
+    except (pa.ArrowTypeError, pa.ArrowInvalid):
+        texts = pa.array(list(map(_text, column)), pa.string())
+    shortest = pc.min(pc.binary_length(texts)).as_py()
+    if shortest is not None and shortest <= 1:
+        nothing = pc.or_(pc.equal(texts, ""), pc.equal(texts, "-"))
+        texts = pc.if_else(nothing, pa.scalar(None, pa.string()), texts)
+    return texts
+
+
+def _text(value: object) -> str | None:
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, list) and len(value) == 1:  # headers come as lists of one
+        return _text(value[0])
+    return orjson.dumps(value).decode() if isinstance(value, (dict, list)) else str(value)
+
+
+def _coalesce(first: pa.Array, second: pa.Array) -> pa.Array:
+    return pc.coalesce(first, second)
+
+
+def _read(objects: list[dict[str, Any]], line: np.ndarray, dialect: Dialect) -> Parsed:
+    parsed = Parsed(line)
+    if dialect.nested:
+        objects = list(map(flatten, objects))
+    values = _Columns(objects, dialect.keys).values
+    sources: dict[str, list[str]] = {}
+    for key in (k for k in dialect.keys if k in values):
+        target = dialect.keys[key]
+        sources.setdefault("duration_ms" if target in _UNITS_MS else target, []).append(key)
+    columns = parsed.columns
+    for target, keys in sources.items():
+        for key in keys:
+            array = _read_column(parsed, dialect.keys[key], values[key])
+            columns[target] = _coalesce(columns[target], array) if target in columns else array
+            if not columns[target].null_count:
+                break
+    _read_request(parsed)
+    _finish(parsed, dialect, len(objects))
+    return parsed
+
+
+def _read_column(parsed: Parsed, target: str, column: Sequence[Any]) -> pa.Array:
+    if target in ("timestamp", "end_time"):
+        array, bad = read_times(column)
+        parsed.refuse(bad, "invalid_timestamp", column)
+    elif target in _UNITS_MS:
+        array, bad = read_durations(column, _UNITS_MS[target])
+        parsed.refuse(bad, "invalid_duration", column)
+    elif target == "http_response_status_code":
+        array, bad = read_statuses(column)
+        parsed.refuse(bad, "invalid_status", column)
+    elif target == "http_response_body_size":
+        array, bad = read_sizes(column)
+        parsed.refuse(bad, "invalid_size", column)
+    elif target == "client_address":
+        array = read_addresses(read_texts(column))
+    else:
+        array = read_texts(column)
+    return array
+
+
+def _read_request(parsed: Parsed) -> None:
+    """Request lines and targets with queries or hosts become method, path, query and host."""
+    columns = parsed.columns
+    if "url_path" in columns:
+        target = read_targets(columns["url_path"])
+        columns["url_path"] = target.path
+        _fill(columns, "url_query", target.query)
+        _fill(columns, "server_address", target.host)
+    request = columns.pop("request", None)
+    if request is not None:
+        parts = read_request_lines(request)
+        _fill(columns, "http_request_method", parts.method)
+        _fill(columns, "url_path", parts.path)
+        _fill(columns, "url_query", parts.query)
+        _fill(columns, "server_address", parts.host)
+
+
+def _fill(columns: dict[str, pa.Array], name: str, array: pa.Array) -> None:
+    if array.null_count == len(array) and name in columns:
+        return
+    columns[name] = _coalesce(columns[name], array) if name in columns else array
+
+
+def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
+    """Duration from start and end, the kind of each row, and lines that say nothing."""
+    columns = parsed.columns
+    end = columns.pop("end_time", None)
+    if end is not None and "timestamp" in columns:
+        length = pc.subtract(end.cast(pa.int64()), columns["timestamp"].cast(pa.int64()))
+        milliseconds = pc.multiply(length.cast(pa.float64()), _MILLISECOND_US)
+        if "duration_ms" in columns:
+            milliseconds = _coalesce(columns["duration_ms"], milliseconds)
+        bad = pc.less(milliseconds, 0.0).fill_null(False).to_numpy(zero_copy_only=False)
+        parsed.refuse(bad if bad.any() else None, "invalid_duration", milliseconds)
+        columns["duration_ms"] = milliseconds
+    columns["format"] = pa.repeat(pa.scalar(dialect.name), n)
+    if dialect.is_access:
+        columns["kind"] = pa.repeat(pa.scalar("access"), n)
+        return
+    logged = columns.pop("kind", None)
+    access = _any_valid(columns, ("http_request_method", "url_path", "http_response_status_code"), n)
+    log = _any_valid(columns, ("body",), n)
+    code = np.where(_span_mask(columns, n), 2, np.where(access, 1, np.where(log, 3, 0)))
+    if logged is not None:
+        given = pc.index_in(logged, _KINDS).fill_null(0).to_numpy(zero_copy_only=False)
+        code = np.where(given > 0, given, code)
+    parsed.refuse(code == 0, "unknown_format")
+    columns["kind"] = pc.take(_KINDS, pa.array(code))
+
+
+def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> np.ndarray:
+    found = np.zeros(n, bool)
+    for name in names:
+        if name in columns:
+            if not columns[name].null_count:
+                return np.ones(n, bool)
+            found |= columns[name].is_valid().to_numpy(zero_copy_only=False)
+    return found
+
+
+def _span_mask(columns: dict[str, pa.Array], n: int) -> np.ndarray:
+    """A span names itself and its parent or operation, and is no request line."""
+    if "span_id" not in columns:
+        return np.zeros(n, bool)
+    named = _any_valid(columns, ("span_name", "span_kind", "parent_span_id"), n) & _any_valid(columns, ("span_id",), n)
+    return named & ~_any_valid(columns, ("http_request_method", "body"), n)

@@ -1,0 +1,258 @@
+"""The stage normalise: Kafka records of any supported format become events, metric points and dead letters.
+
+It is a function of each record alone: how records are batched or ordered changes nothing. `line_index` numbers what came out of one
+record: a line takes one number, an OTLP export one for each of its spans, log records and data points.
+"""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
+from udfs.formats.parsed import Parsed
+from udfs.hashing import hash_columns
+from udfs.normalise.categories import read_categories
+from udfs.normalise.detect import read_lines
+from udfs.normalise.identity import transaction_identity
+from udfs.normalise.redact import redact_queries, redact_texts
+from udfs.normalise.routes import read_routes
+from udfs.normalise.settings import NormaliseSettings
+from udfs.normalise.split import Lines, split_lines
+
+__all__ = ["NormaliseOut", "NormaliseSettings", "normalise"]
+
+STAGE = "normalise"
+
+_NEVER_NULL = (
+    "kind", "environment", "service_name", "request_id", "trace_id", "span_id", "parent_span_id", "http_route", "error_category", "span_kind",
+    "format",
+)  # fmt: skip
+_REDACTED_TEXTS = ("url_path", "user_agent_original", "span_name", "body", "server_address", "client_id", "http_route")
+_ARRIVED = DEAD_LETTER.arrow.field("arrived_at").type
+
+
+class NormaliseOut(NamedTuple):
+    """What came of a batch of records."""
+
+    events: pa.Table
+    metric_points: pa.Table
+    dead_letters: pa.Table
+
+
+def normalise(raw: pa.Table, settings: NormaliseSettings | None = None) -> NormaliseOut:
+    """Read every line of every record.
+
+    Parameters
+    ----------
+    raw : table of `schemas.event.RAW`
+    settings : defaults if None
+
+    Returns
+    -------
+    Tables of EVENT, METRIC_POINT and DEAD_LETTER. Each line that is not OTLP, blank record or W3C header gives exactly one row in one
+    of them. Rows are in the order of the input. `is_duplicate` and `is_late` are False: later stages judge them.
+
+    Cost: about 2.5 us a JSON line in batches of 10,000.
+    """
+    settings = settings or NormaliseSettings()
+    values = raw["value"].combine_chunks()
+    lines = split_lines(values if isinstance(values, pa.Array) else pa.array([], pa.binary()))
+    source = _Source(raw, lines)
+    results = read_lines(lines.text, settings)
+    source.number(results)
+    events, points, dead = [], [], []
+    for result in results:
+        if result.refused:
+            dead.append(_dead_letters(result, lines, source, settings))
+        if result.metric_columns is not None:
+            points.append(_metric_points(result, source))
+        elif len(result.refused) < len(result.line):
+            events.append(_events(result, source, settings))
+    return NormaliseOut(
+        _in_order(events, EVENT.arrow, source), _in_order(points, METRIC_POINT.arrow, source), _in_order(dead, DEAD_LETTER.arrow, source)
+    )
+
+
+class _Source:
+    """Where lines come from: topic, partition, offset, arrival of their records, and their numbers within them."""
+
+    def __init__(self, raw: pa.Table, lines: Lines) -> None:
+        self.raw = raw.select(["topic", "partition", "offset", "arrival_ms"]).combine_chunks()
+        self.record = lines.record
+        self.is_identity = len(lines.record) == raw.num_rows and (len(lines.record) == 0 or bool((np.diff(lines.record) == 1).all()))
+        self.first = np.zeros(len(lines.record), np.int64)
+        self.order: list[tuple[np.ndarray, np.ndarray]] = []
+
+    def number(self, results: list[Parsed]) -> None:
+        """Give each line its first number within its record."""
+        n = len(self.record)
+        width = np.ones(n, np.int64)
+        for result in results:
+            if result.position is not None and len(result.line):
+                np.maximum.at(width, result.line, result.position + 1)
+        ends = np.cumsum(width)
+        before = ends - width
+        if n:
+            is_first = np.r_[True, self.record[1:] != self.record[:-1]]
+            start_of_record = np.maximum.accumulate(np.where(is_first, np.arange(n), 0))
+            self.first = before - before[start_of_record]
+
+    def columns(self, line: np.ndarray, position: np.ndarray | None) -> dict[str, pa.Array]:
+        """Source columns of rows, by line and position within it."""
+        index = self.first[line]
+        if position is not None:
+            index = index + position
+        every = len(line) == len(self.record) and self.is_identity and bool((line == np.arange(len(line))).all())
+        table = self.raw if every else self.raw.take(pa.array(self.record[line]))
+        columns = {name: _chunk(table[name]) for name in ("topic", "partition", "offset")}
+        columns["line_index"] = pa.array(index.astype(np.int32))
+        columns["arrived_at"] = _chunk(table["arrival_ms"]).cast(_ARRIVED)
+        return columns
+
+
+def _chunk(column: pa.ChunkedArray) -> pa.Array:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+
+
+class _Part(NamedTuple):
+    """Rows of one result with their place in the input."""
+
+    table: pa.Table
+    line: np.ndarray
+    position: np.ndarray
+
+
+def _part(table: pa.Table, result: Parsed, keep: np.ndarray | None) -> _Part:
+    position = result.position if result.position is not None else np.zeros(len(result.line), np.int64)
+    if keep is None:
+        return _Part(table, result.line, position)
+    return _Part(table.filter(pa.array(keep)), result.line[keep], position[keep])
+
+
+def _in_order(parts: list[_Part], schema: pa.Schema, source: _Source) -> pa.Table:
+    """One table, rows in the order of the input."""
+    if not parts:
+        return schema.empty_table()
+    table = pa.concat_tables([part.table for part in parts]).combine_chunks() if len(parts) > 1 else parts[0].table
+    line = np.concatenate([part.line for part in parts])
+    position = np.concatenate([part.position for part in parts])
+    if len(line) > 1 and not (np.diff(line) > 0).all():
+        order = np.lexsort((position, line))
+        if (np.diff(order) != 1).any():
+            table = table.take(pa.array(order))
+    return table
+
+
+def _kept(result: Parsed) -> np.ndarray | None:
+    if not result.refused:
+        return None
+    keep = np.ones(len(result.line), bool)
+    keep[np.fromiter(result.refused, np.int64, len(result.refused))] = False
+    return keep
+
+
+def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Part:
+    n = len(result.line)
+    columns = result.columns
+    columns.update(source.columns(result.line, result.position))
+    if settings.redact:
+        for name in _REDACTED_TEXTS:
+            if name in columns:
+                columns[name] = redact_texts(columns[name])
+        if "url_query" in columns:
+            columns["url_query"] = redact_queries(columns["url_query"])
+    _fill_time(columns, n)
+    _fill_route(columns)
+    _fill_category(columns)
+    if "span_kind" in columns:
+        columns["span_kind"] = pc.replace_substring_regex(pc.utf8_lower(columns["span_kind"]), "^span_kind_", "")
+    for name in ("trace_id", "span_id", "parent_span_id"):
+        if name in columns:
+            columns[name] = _lower_hex(columns[name])
+    no_text = pa.repeat(pa.scalar(""), n)
+    for name in _NEVER_NULL:
+        columns[name] = pc.fill_null(columns[name], "") if name in columns else no_text
+    never = pa.repeat(pa.scalar(False), n)
+    columns["is_duplicate"] = columns["is_late"] = never
+    identity = pa.table({name: columns[name] for name in ("request_id", "trace_id", "kind", "topic", "partition", "offset", "line_index")})
+    columns["transaction_id"], columns["transaction_hash"] = transaction_identity(identity)
+    arrays = [_cast(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in EVENT.arrow]
+    return _part(pa.Table.from_arrays(arrays, schema=EVENT.arrow), result, _kept(result))
+
+
+def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
+    return array if array.type.equals(kind) else array.cast(kind)
+
+
+def _lower_hex(ids: pa.Array) -> pa.Array:
+    """Ids of hex digits in lower case; others (an ALB's 'Root=...') keep theirs."""
+    upper = pc.match_substring_regex(ids, "[A-F]")
+    if not pc.any(upper).as_py():
+        return ids
+    is_hex = pc.match_substring_regex(ids, "^[0-9a-fA-F]+$")
+    return pc.if_else(is_hex, pc.ascii_lower(ids), ids)
+
+
+def _fill_time(columns: dict[str, pa.Array], n: int) -> None:
+    """A line that tells no time happened when it arrived, as far as anyone knows."""
+    arrived = columns["arrived_at"]
+    kind = EVENT.arrow.field("timestamp").type
+    if "timestamp" not in columns:
+        columns["timestamp"] = arrived.cast(kind)
+    elif columns["timestamp"].null_count:
+        columns["timestamp"] = pc.coalesce(columns["timestamp"], arrived.cast(kind))
+
+
+def _fill_route(columns: dict[str, pa.Array]) -> None:
+    """The route as logged, else the template of the path."""
+    if "url_path" not in columns:
+        return
+    logged = columns.get("http_route")
+    if logged is None:
+        columns["http_route"] = read_routes(columns["url_path"])
+    elif logged.null_count:
+        columns["http_route"] = pc.coalesce(logged, read_routes(pc.if_else(logged.is_valid(), pa.scalar(None, pa.string()), columns["url_path"])))
+
+
+def _fill_category(columns: dict[str, pa.Array]) -> None:
+    """The category as given (spans, own JSON), else that of the status."""
+    if "http_response_status_code" not in columns:
+        return
+    of_status = read_categories(_cast(columns["http_response_status_code"], pa.uint16()))
+    given = columns.get("error_category")
+    columns["error_category"] = of_status if given is None else pc.coalesce(given, of_status)
+
+
+def _metric_points(result: Parsed, source: _Source) -> _Part:
+    columns = dict(result.metric_columns or {})
+    columns.update(source.columns(result.line, result.position))
+    hashes = hash_columns([columns["environment"], columns["entity_kind"], columns["entity"]])
+    columns["entity_hash"] = pa.array(hashes, pa.uint64())
+    table = pa.Table.from_arrays([_cast(columns[f.name], f.type) for f in METRIC_POINT.arrow], schema=METRIC_POINT.arrow)
+    return _part(table, result, _kept(result))
+
+
+def _dead_letters(result: Parsed, lines: Lines, source: _Source, settings: NormaliseSettings) -> _Part:
+    """Dead letters keep the original bytes unmasked: nothing else can be mended or read again."""
+    rows = np.array(sorted(result.refused), np.int64)
+    refusals = [result.refused[int(row)] for row in rows]
+    line = result.line[rows]
+    position = result.position[rows] if result.position is not None else None
+    columns = source.columns(line, position)
+    whole = lines.text.take(pa.array(line)).cast(pa.binary())
+    own = pa.array([refusal.original for refusal in refusals], pa.binary())
+    n = len(rows)
+    columns.update(
+        stage=pa.repeat(pa.scalar(STAGE), n),
+        reason=pa.array([refusal.reason for refusal in refusals], pa.string()),
+        detail=pa.array([refusal.detail for refusal in refusals], pa.string()),
+        original=pc.coalesce(own, whole),
+        job_version=pa.repeat(pa.scalar(settings.job_version), n),
+    )
+    table = pa.Table.from_arrays([_cast(columns[f.name], f.type) for f in DEAD_LETTER.arrow], schema=DEAD_LETTER.arrow)
+    refused = Parsed(line, position=position)
+    return _part(table, refused, None)

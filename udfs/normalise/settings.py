@@ -1,0 +1,24 @@
+"""What a user can set about reading lines."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+__all__ = ["NormaliseSettings"]
+
+
+@dataclass(frozen=True)
+class NormaliseSettings:
+    """Settings of normalise; picklable, so that it travels to the workers."""
+
+    field_mapping: Mapping[str, str] = field(default_factory=dict)
+    """Own key of a JSON line -> target (`udfs.formats.dialect.TARGETS`); goes before the built-in keys. 'a.b' reaches into objects."""
+    redact: bool = True
+    """Mask secrets in paths, queries, user agents, span names and bodies. Jobs leave it on."""
+    max_text_bytes: int = 65_536
+    """Longest line that is not JSON, bytes; longer ones are dead letters (too_long)."""
+    max_json_bytes: int = 67_108_864
+    """Longest JSON line, bytes (one OTLP export can be megabytes)."""
+    job_version: str = ""
+    """Written into each dead letter."""

@@ -1,0 +1,43 @@
+"""Kafka records into lines."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+
+__all__ = ["Lines", "split_lines"]
+
+
+class Lines(NamedTuple):
+    """Lines of a batch of records, in order."""
+
+    text: pa.Array
+    """large_binary[n]: the bytes of each line without its end."""
+    record: np.ndarray
+    """int64[n]: row of the record each line came from, ascending."""
+
+
+def split_lines(values: pa.Array) -> Lines:
+    r"""Split at '\n' only; a '\r' before it belongs to the line end; a '\n' at the very end starts no line.
+
+    Records that are null or have no bytes are heartbeats: no line.
+
+    Cost: no copy of what has one line a record and no '\r'; else one copy.
+    """
+    values = values.cast(pa.large_binary())
+    lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False)
+    record = np.arange(len(values), dtype=np.int64)
+    if not lengths.all():
+        record = record[lengths > 0]
+        values = values.take(pa.array(record))
+    if len(values) and pc.any(pc.match_substring(values, b"\n")).as_py():
+        trimmed = pc.if_else(pc.ends_with(values, b"\n"), pc.binary_slice(values, 0, -1), values)
+        split = pc.split_pattern(trimmed, b"\n")
+        record = np.repeat(record, pc.list_value_length(split).to_numpy(zero_copy_only=False))
+        values = split.flatten()
+    if len(values) and pc.any(pc.ends_with(values, b"\r")).as_py():
+        values = pc.if_else(pc.ends_with(values, b"\r"), pc.binary_slice(values, 0, -1), values)
+    return Lines(values, record)
