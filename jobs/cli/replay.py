@@ -6,11 +6,14 @@ import argparse
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 NAME = "replay"
 HELP = "run all stages over files and folders, into a store on disk"
 
 __all__ = ["HELP", "NAME", "configure", "run"]
+
+_VIEWS = ("events", "transactions", "points", "scores", "anomalies", "incidents", "dead_letters")
 
 
 def configure(parser: argparse.ArgumentParser) -> None:
@@ -35,10 +38,11 @@ def run(args: argparse.Namespace) -> int:
 
     from jobs.config import load_config
     from jobs.knobs import read_knobs
+    from jobs.migrate import migrate
     from jobs.replay import replay
     from jobs.replay.files import find_sources
     from jobs.sinks.clickhouse import ClickHouseSink
-    from jobs.stack.store.embedded import open_store
+    from jobs.stack.store.embedded import serve_store
 
     config = load_config(args.config, home=args.home)
     if args.sql_dir:
@@ -47,7 +51,9 @@ def run(args: argparse.Namespace) -> int:
     sources = find_sources(args.paths)
     started = time.monotonic()
     columns = TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeElapsedColumn()
-    with open_store(args.store) as store, Progress(*columns, console=Console(file=sys.stderr)) as progress:
+    with serve_store(args.store) as url, Progress(*columns, console=Console(file=sys.stderr)) as progress:
+        clickhouse = changed(config.clickhouse, url=url, user="default", password="", verify=True, ca_file="")
+        migrate(clickhouse.client(database="default"), clickhouse.database)
         bar = progress.add_task("reading", total=sum(source.total_bytes for source in sources))
         lines = 0
 
@@ -59,14 +65,14 @@ def run(args: argparse.Namespace) -> int:
             else:
                 progress.update(bar, description=f"scoring {count:,} points")
 
-        sink = ClickHouseSink(store.config)
-        summary = replay(sources, config, knobs, sink.insert, on_progress, score=not args.no_score)
-        counts = {
-            view: store.client.query(f"SELECT count() FROM {view}").result_rows[0][0]
-            for view in ("events", "transactions", "points", "scores", "anomalies", "incidents", "dead_letters")
-        }
+        summary = replay(sources, config, knobs, ClickHouseSink(clickhouse).insert, on_progress, score=not args.no_score)
+        counts = _counts(clickhouse.client())
     print(f"{summary.lines:,} lines in {time.monotonic() - started:.0f} s into {args.store}")
     for view, count in counts.items():
         print(f"  {view:<13}{count:>12,}")
     print(f'look at it: anomasec sql "SELECT * FROM incidents" --store {args.store}; anomasec report --store {args.store} --out report.html')
     return 0
+
+
+def _counts(client: Any) -> dict[str, int]:
+    return {view: client.query(f"SELECT count() FROM {view}").result_rows[0][0] for view in _VIEWS}
