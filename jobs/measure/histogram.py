@@ -33,7 +33,8 @@ def buckets(durations_ms: np.ndarray) -> np.ndarray:
     Source: Masson et al., "DDSketch", PVLDB 12(12), 2019.
     """
     scaled = np.log(np.maximum(durations_ms, SMALLEST_MS)) / _LOG_GAMMA
-    return np.clip(np.ceil(scaled), _LOWEST, _HIGHEST).astype(np.int16)
+    ids: np.ndarray = np.clip(np.ceil(scaled), _LOWEST, _HIGHEST).astype(np.int16)
+    return ids
 
 
 def bucket_values(ids: np.ndarray) -> np.ndarray:
