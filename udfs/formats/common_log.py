@@ -78,8 +78,9 @@ def read_status_texts(parsed: Parsed, status: pa.Array) -> pa.Array:
     """Status codes of texts of three digits; '-' and '000' are none, what HTTP does not know is refused."""
     codes = _logged(status).cast(pa.uint16())
     values = codes.fill_null(0).to_numpy(zero_copy_only=False)
-    parsed.refuse((values != 0) & ((values < 100) | (values > 599)), "invalid_status", status)
-    return pc.if_else(pc.equal(codes, 0), pa.scalar(None, pa.uint16()), codes)
+    bad = (values != 0) & ((values < 100) | (values > 599))
+    parsed.refuse(bad, "invalid_status", status)
+    return pc.if_else(pa.array((values == 0) | bad), pa.scalar(None, pa.uint16()), codes)
 
 
 def _read_rest(columns: dict[str, pa.Array], rest: pa.Array) -> None:

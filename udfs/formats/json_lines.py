@@ -7,7 +7,7 @@ no other), so that the outcome cannot depend on how lines are batched. Columns a
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -60,25 +60,26 @@ def read_objects(objects: list[dict[str, Any]], line: np.ndarray, settings: Norm
     objects : JSON objects
     line : int64[n], the input line of each
     """
-    groups = _by_dialect(objects, settings)
     results = []
-    for dialect, rows in groups:
+    for dialect, keys, rows in _by_dialect(objects, settings):
         chosen = objects if rows is None else [objects[row] for row in rows]
-        results.append(_read(chosen, line if rows is None else line[np.array(rows)], dialect))
+        results.append(_read(chosen, line if rows is None else line[np.array(rows)], dialect, keys))
     return results
 
 
-def _by_dialect(objects: list[dict[str, Any]], settings: NormaliseSettings) -> list[tuple[Dialect, list[int] | None]]:
-    """Rows of each dialect; None = all. Dialects are found per distinct set of keys, of which there are few."""
+def _by_dialect(objects: list[dict[str, Any]], settings: NormaliseSettings) -> list[tuple[Dialect, set[str], list[int] | None]]:
+    """Dialects, the keys that occur, and the rows (None = all). Dialects are found per distinct set of keys, of which there are few."""
     shapes = list(map(tuple, objects))
     if shapes and shapes.count(shapes[0]) == len(shapes):
-        return [(_dialect(frozenset(shapes[0]), settings), None)]
+        return [(_dialect(frozenset(shapes[0]), settings), set(shapes[0]), None)]
     found = {shape: _dialect(frozenset(shape), settings) for shape in set(shapes)}
-    groups: dict[str, tuple[Dialect, list[int]]] = {}
+    groups: dict[str, tuple[Dialect, set[str], list[int]]] = {}
+    group_of = {shape: groups.setdefault(f"{d.name} {d.nested}", (d, set(), [])) for shape, d in found.items()}
+    for shape, (_, keys, _) in group_of.items():
+        keys.update(shape)
     for row, shape in enumerate(shapes):
-        dialect = found[shape]
-        groups.setdefault(f"{dialect.name} {dialect.nested}", (dialect, []))[1].append(row)
-    return [(dialect, rows) for dialect, rows in groups.values()]
+        group_of[shape][2].append(row)
+    return [(dialect, keys, None if len(rows) == len(objects) else rows) for dialect, keys, rows in groups.values()]
 
 
 def _dialect(keys: frozenset[str], settings: NormaliseSettings) -> Dialect:
@@ -102,23 +103,12 @@ def flatten(value: dict[str, Any], prefix: str = "", depth: int = 3) -> dict[str
     return flat
 
 
-class _Columns:
-    """Columns of values cut out of objects."""
-
-    def __init__(self, objects: list[dict[str, Any]], wanted: Iterable[str]) -> None:
-        first = objects[0].keys() if objects else ()
-        shared = [key for key in wanted if key in first]
-        self.values: dict[str, Sequence[Any]] = {}
-        try:  # most often all objects hold the same keys: one pass in C
-            getter: Callable[[Any], Any] = itemgetter(*shared, shared[0]) if shared else (lambda _: ())
-            columns = list(zip(*map(getter, objects), strict=True))
-            present = set().union(*objects) if any(len(o) != len(first) for o in objects) else set(first)
-            self.values = dict(zip(shared, columns, strict=False))
-        except KeyError:
-            present = set().union(*objects)
-        for key in wanted:
-            if key in present and key not in self.values:
-                self.values[key] = [o.get(key) for o in objects]
+def _cut(objects: list[dict[str, Any]], key: str) -> list[Any]:
+    """The values of one key, None where it is not there. Runs in C while every object has the key."""
+    try:
+        return list(map(itemgetter(key), objects))
+    except KeyError:
+        return [o.get(key) for o in objects]
 
 
 def read_texts(column: Sequence[object]) -> pa.Array:
@@ -148,19 +138,19 @@ def _coalesce(first: pa.Array, second: pa.Array) -> pa.Array:
     return pc.coalesce(first, second)
 
 
-def _read(objects: list[dict[str, Any]], line: np.ndarray, dialect: Dialect) -> Parsed:
+def _read(objects: list[dict[str, Any]], line: np.ndarray, dialect: Dialect, present: set[str]) -> Parsed:
     parsed = Parsed(line)
     if dialect.nested:
         objects = list(map(flatten, objects))
-    values = _Columns(objects, dialect.keys).values
+        present = set().union(*objects)
     sources: dict[str, list[str]] = {}
-    for key in (k for k in dialect.keys if k in values):
+    for key in (k for k in dialect.keys if k in present):
         target = dialect.keys[key]
         sources.setdefault("duration_ms" if target in _UNITS_MS else target, []).append(key)
     columns = parsed.columns
     for target, keys in sources.items():
         for key in keys:
-            array = _read_column(parsed, dialect.keys[key], values[key])
+            array = _read_column(parsed, dialect.keys[key], _cut(objects, key))
             columns[target] = _coalesce(columns[target], array) if target in columns else array
             if not columns[target].null_count:
                 break
