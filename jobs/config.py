@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import logging
 import os
 import tomllib
 from collections.abc import Mapping
@@ -129,6 +130,7 @@ class ClickHouseConfig:
         import clickhouse_connect
         from clickhouse_connect.driver.exceptions import Error
 
+        logging.getLogger("clickhouse_connect").setLevel(logging.CRITICAL)  # errors are raised and told once
         parts = urlsplit(self.url)
         arguments: dict[str, Any] = {
             "host": parts.hostname,

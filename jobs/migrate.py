@@ -10,18 +10,45 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pyarrow as pa
+
 from schemas.errors import StoreError
 from schemas.event import DEAD_LETTER, EVENT
 from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
-from schemas.record import Record
+from schemas.record import Field, Record, text, u64
 from schemas.transaction import TRANSACTION
 
-__all__ = ["RECORDS", "RETENTION_COLUMNS", "Migration", "VIEWS", "migrate", "pending", "read_migrations", "set_retention"]
+__all__ = [
+    "INTERNAL_COLUMNS",
+    "RECORDS",
+    "RETENTION_COLUMNS",
+    "SERVICE_CALL",
+    "VIEWS",
+    "Migration",
+    "migrate",
+    "pending",
+    "read_migrations",
+    "set_retention",
+]
 
 RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)
 """What the store holds: each record as table `<name>_data` and view `<name>`."""
-VIEWS: Mapping[str, Record] = {record.name: record for record in RECORDS}
-"""Records by the name of their view."""
+SERVICE_CALL = Record(
+    "service_calls",
+    "Which service calls which, per minute; derived from the calls of transactions.",
+    (
+        Field("time", pa.timestamp("s", tz="UTC"), "DateTime('UTC')", "TIMESTAMP_LTZ(0)", "Minute in which the transactions started."),
+        text("environment", "Environment of the transactions.", low_cardinality=True),
+        text("caller", "Service that calls."),
+        text("callee", "Service that is called."),
+        u64("transaction_count", "Transactions in which the caller was seen to call the callee."),
+        u64("error_transaction_count", "Transactions among them that ended in an error."),
+    ),
+)
+VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, SERVICE_CALL)}
+"""What readers may query, by name; a view has the columns of its record without `INTERNAL_COLUMNS`."""
+INTERNAL_COLUMNS = frozenset({"transaction_hash"})
+"""Columns of tables that views leave out."""
 RETENTION_COLUMNS: Mapping[str, str] = {
     "events": "arrived_at",
     "transactions": "closed_at",
@@ -200,8 +227,8 @@ def _statements(sql: str) -> list[str]:
     return split_statements(sql)
 
 
-def _quote(text: str) -> str:
-    return "'" + text.replace("\\", "\\\\").replace("'", "\\'") + "'"
+def _quote(value: str) -> str:
+    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
 
 
 @contextmanager
