@@ -4,9 +4,15 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from schemas.errors import AnomasecError
+
+if TYPE_CHECKING:
+    from jobs.generate.world import WorldSettings
 
 __all__ = ["HELP", "NAME", "configure", "run"]
 
@@ -48,7 +54,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
     what.add_argument("--late", type=_share, default=0.005, metavar="SHARE", help="lines held back 2 to 30 s (default 0.005)")
     what.add_argument("--duplicates", type=_share, default=0.005, metavar="SHARE", help="lines sent twice (default 0.005)")
     what.add_argument("--malformed", type=_share, default=0.001, metavar="SHARE", help="unreadable lines (default 0.001)")
-    what.add_argument("--mix", type=_share, default=0.0, metavar="SHARE", help="requests logged as OTLP, nginx or ALB (default 0: all JSON)")
+    what.add_argument("--mix", type=_share, default=0.0, metavar="SHARE", help="requests logged as OTLP, nginx or ALB (default 0)")
     where = parser.add_argument_group("where to")
     where.add_argument("--out", type=Path, metavar="FILE", help="file, .gz compresses (default: standard output)")
     where.add_argument("--kafka", action="store_true", help="the configured broker, raw topic")
@@ -59,7 +65,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Generate."""
-    from jobs.generate.output import FileOutput, KafkaOutput, write_lines
+    from jobs.generate.output import FileOutput, write_lines
     from jobs.generate.world import World
 
     if args.kafka and args.out:
@@ -69,30 +75,27 @@ def run(args: argparse.Namespace) -> int:
             raise AnomasecError(f"cannot write {path}: there is no such folder", "create the folder first")
     lines, settings = _settings(args)
     world = World(args.seed, settings, keep_transactions=args.transactions is not None)
-    pace = {"total_lines": lines, "lines_per_s": args.rate, "lines_per_message": args.lines_per_message}
     with _progress(lines or int(settings.lines_per_s * (settings.duration_s or 0)), args.kafka or args.out) as progress:
         if args.kafka:
             from jobs.config import load_config
+            from jobs.generate.send import Sender
 
             config = load_config(args.config, home=args.home)
-            with KafkaOutput(config.kafka.client_options(), config.topics.raw) as output:
-                write_lines(world, output, progress=progress, **pace)
+            with Sender(config.kafka.client_options(), config.topics.raw) as output:
+                write_lines(world, output, lines, args.rate, args.lines_per_message, progress)
         else:
-            write_lines(world, FileOutput(args.out), progress=progress, **pace)
+            write_lines(world, FileOutput(args.out), lines, args.rate, args.lines_per_message, progress)
     if args.truth:
         world.truth.write(args.truth)
     if args.transactions:
         world.truth.write_transactions(args.transactions)
     counts = world.truth
-    print(
-        f"{counts.lines_sent:,} lines ({counts.malformed_lines:,} malformed, {counts.duplicate_lines:,} repeated, {counts.late_lines:,} late), "
-        f"{counts.transactions:,} transactions, {len(counts.faults)} faults",
-        file=sys.stderr,
-    )
+    kinds = f"{counts.malformed_lines:,} malformed, {counts.duplicate_lines:,} repeated, {counts.late_lines:,} late"
+    print(f"{counts.lines_sent:,} lines ({kinds}), {counts.transactions:,} transactions, {len(counts.faults)} faults", file=sys.stderr)
     return 0
 
 
-def _settings(args):  # type: ignore[no-untyped-def]
+def _settings(args: argparse.Namespace) -> tuple[int | None, WorldSettings]:
     import time
     from datetime import UTC, datetime
 
@@ -144,26 +147,21 @@ def _share(text: str) -> float:
     return value
 
 
-def _progress(total, visible):  # type: ignore[no-untyped-def]
-    from contextlib import contextmanager
-
+@contextmanager
+def _progress(total: int, visible: object) -> Iterator[Callable[[int], None]]:
+    """Show a bar on stderr; standard output stays for the lines."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
-    class Speed(TextColumn):
-        def render(self, task):  # type: ignore[no-untyped-def]
-            from rich.text import Text
+    if not visible:
+        yield lambda lines: None
+        return
+    speed = TextColumn("{task.fields[speed]}")
+    columns = (BarColumn(), MofNCompleteColumn(), TextColumn("lines"), speed, TimeElapsedColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("lines", total=total or None, speed="")
 
-            return Text(f"{task.speed or 0:,.0f} lines/s")
+        def advance(lines: int) -> None:
+            bar.update(task, advance=lines, speed=f"{bar.tasks[0].speed or 0:,.0f}/s")
 
-    @contextmanager
-    def shown():  # type: ignore[no-untyped-def]
-        if not visible:
-            yield lambda lines: None
-            return
-        columns = (BarColumn(), MofNCompleteColumn(), TextColumn("lines"), Speed(""), TimeElapsedColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True)) as bar:
-            task = bar.add_task("lines", total=total or None)
-            yield lambda lines: bar.advance(task, lines)
-
-    return shown()
+        yield advance

@@ -48,11 +48,11 @@ def encode_batch(messages: pa.Array, timestamp_ms: int, producer_id: int = -1, e
     edges = np.concatenate([[0], np.cumsum(present.sum(axis=1))]).astype(np.int32)
     prefixes = pa.Array.from_buffers(pa.binary(), count, [None, pa.py_buffer(edges), pa.py_buffer(prefix[present])])
     records = join(prefixes, messages, pa.scalar(b"\x00", pa.binary()))
-    packed = lz4_encode(_bytes_of(records))
+    packed: bytes = lz4_encode(_bytes_of(records))
 
     fields = (0, _HEADER.size - _LENGTH_FROM + len(packed), -1, 2)
     rest = (_LZ4, count - 1, timestamp_ms, timestamp_ms, producer_id, epoch, sequence, count)
-    checked = _HEADER.pack(*fields, 0, *rest)[_ATTRIBUTES_AT:] + packed
+    checked: bytes = _HEADER.pack(*fields, 0, *rest)[_ATTRIBUTES_AT:] + packed
     return _HEADER.pack(*fields, _crc32c()(checked), *rest)[:_ATTRIBUTES_AT] + checked
 
 
@@ -86,6 +86,6 @@ def _bytes_of(column: pa.Array) -> bytes:
 
 @functools.cache
 def _crc32c() -> Callable[[bytes], int]:
-    import crcmod.predefined  # comes with Beam, which PyFlink needs; kafka-python's own is pure Python
+    import crcmod.predefined  # type: ignore[import-untyped]  # comes with Beam, which PyFlink needs; kafka-python's own is pure Python
 
     return crcmod.predefined.mkPredefinedCrcFun("crc-32c")  # type: ignore[no-any-return]

@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from jobs.generate.topology import ENVIRONMENTS, Topology
 from jobs.knobs import parse_duration_ms
@@ -65,13 +66,13 @@ class Fault:
         """Name of the entity as points name it: a service, or 'service METHOD /route'."""
         return f"{self.service} {self.route}" if self.route else self.service
 
-    def reaches(self, topology: Topology) -> np.ndarray:
+    def reaches(self, topology: Topology) -> npt.NDArray[np.bool_]:
         """bool[route, hop]: the hops it acts on."""
         return topology.hops_of(self.service, self.route)
 
-    def active(self, seconds: np.ndarray, environment: np.ndarray) -> np.ndarray:
-        """bool[n]: is it on at these times, in these environments (numbers in `ENVIRONMENTS`)?"""
-        on = (seconds >= self.start_s) & (seconds < self.end_s)
+    def active(self, seconds: npt.NDArray[np.float64], environment: npt.NDArray[np.int64]) -> npt.NDArray[np.bool_]:
+        """Say which of these moments it acts on: bool[n]; environments are numbers in `ENVIRONMENTS`."""
+        on: npt.NDArray[np.bool_] = (seconds >= self.start_s) & (seconds < self.end_s)
         if self.environment:
             names = [name for name, _, _ in ENVIRONMENTS]
             on &= environment == names.index(self.environment)
@@ -132,9 +133,7 @@ def _parse(text: str, topology: Topology) -> Fault:
     start, end = (_seconds(part[name]) for name in ("start", "end"))
     if end <= start:
         raise AnomasecError(f"the fault '{text}' ends before it starts", "write START-END in that order")
-    return Fault(
-        part["kind"], part["service"], start, end, part["route"] or "", part["environment"] or "", float(part["magnitude"] or 0)
-    )
+    return Fault(part["kind"], part["service"], start, end, part["route"] or "", part["environment"] or "", float(part["magnitude"] or 0))
 
 
 def _known(name: str, known: Sequence[str], what: str) -> None:

@@ -35,8 +35,9 @@ def _attribute(key: str, kind: str, value: str) -> str:
 
 
 def _otlp_resource(service: str, environment: str) -> str:
-    attributes = f"{_attribute('service.name', 'stringValue', service)},{_attribute('deployment.environment.name', 'stringValue', environment)}"
-    return f'{{"resourceSpans":[{{"resource":{{"attributes":[{attributes}]}},"scopeSpans":[{{"scope":{{"name":"world"}},"spans":[{{"traceId":"'
+    name, place = _attribute("service.name", "stringValue", service), _attribute("deployment.environment.name", "stringValue", environment)
+    scope = '"scopeSpans":[{"scope":{"name":"world"},"spans":[{"traceId":"'
+    return f'{{"resourceSpans":[{{"resource":{{"attributes":[{name},{place}]}},{scope}'
 
 
 def _otlp_attributes(method: str, template: str, before: str) -> str:
@@ -54,6 +55,7 @@ def _texts(topology: Topology) -> _Texts:
     hops = topology.hops
     answers = [(hop, status) for hop in hops for status in STATUSES]
     addresses = [client_address(n) for n in range(CLIENTS)]
+    host = "https://api.example.com:443"
     target = 'HTTP/1.1" "curl/8.4.0" - - arn:aws:elasticloadbalancing:eu-west-1:1:targetgroup/edge/73e2 "Root=1-'
     return _Texts(
         otlp_resource=table([_otlp_resource(hop.service, environment) for environment, _, _ in ENVIRONMENTS for hop in hops]),
@@ -64,7 +66,7 @@ def _texts(topology: Topology) -> _Texts:
         nginx_asked=table([f'] "{hop.method} {hop.before}' for hop in hops]),
         nginx_answer=table([f'{hop.after} HTTP/1.1" {status} 612 "-" "Mozilla/5.0 (X11; Linux x86_64)"' for hop, status in answers]),
         alb_address=table([f"Z app/edge/50dc6c495c0c9188 {address}:2817 10.0.0.1:80 0.000 " for address in addresses]),
-        alb_asked=table([f' 0.000 {status} {status} 34 366 "{hop.method} https://api.example.com:443{hop.before}' for hop, status in answers]),
+        alb_asked=table([f' 0.000 {status} {status} 34 366 "{hop.method} {host}{hop.before}' for hop, status in answers]),
         alb_target=table([f"{hop.after} {target}" for hop in hops]),
     )
 
@@ -108,8 +110,8 @@ def render_alb(rows: Rows, requests: Requests, topology: Topology) -> pa.Array:
     texts, n = _texts(topology), len(rows)
     seconds, micros = np.divmod(rows.duration_us, 1_000_000)
     trace = hex_matrix(requests.ids[:, 1:])[rows.request]
-    created = time_matrix(rows.start_us)
-    tail = matrix_column([trace[:, :8], b"-", trace[:, 8:], b'" "-" "-" 0 ', created, b'Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"'], n)
+    created, end = time_matrix(rows.start_us), b'Z "forward" "-" "-" "10.0.0.1:80" "200" "-" "-"'
+    tail = matrix_column([trace[:, :8], b"-", trace[:, 8:], b'" "-" "-" 0 ', created, end], n)
     return join(
         matrix_column([b"http ", time_matrix(rows.start_us + rows.duration_us)], n),
         texts.alb_address.take(pa.array(requests.client[rows.request])),

@@ -6,9 +6,8 @@ import gzip
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import Protocol
+from typing import BinaryIO, Protocol, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -16,7 +15,7 @@ import pyarrow.compute as pc
 from jobs.generate.world import Chunk, World
 from schemas.errors import AnomasecError
 
-__all__ = ["FileOutput", "KafkaOutput", "Output", "paced", "write_lines"]
+__all__ = ["FileOutput", "Output", "paced", "write_lines"]
 
 
 class Output(Protocol):
@@ -34,10 +33,7 @@ class FileOutput:
 
     def __init__(self, path: Path | None) -> None:
         try:
-            if path is None:
-                self._file = sys.stdout.buffer
-            else:
-                self._file = gzip.open(path, "wb", compresslevel=3) if path.suffix == ".gz" else path.open("wb")  # type: ignore[assignment]  # noqa: SIM115
+            self._file = _open(path)
         except OSError as error:
             raise AnomasecError(f"cannot write {path}: {error.strerror}", "name another file by --out") from None
         self._path = path
@@ -55,13 +51,10 @@ class FileOutput:
             self._file.close()
 
 
-@contextmanager
-def KafkaOutput(options: dict[str, object], topic: str) -> Iterator[Output]:  # noqa: N802
-    """Messages to a topic, round robin over its partitions."""
-    from jobs.generate.send import Sender
-
-    with Sender(options, topic) as sender:
-        yield sender
+def _open(path: Path | None) -> BinaryIO:
+    if path is None:
+        return sys.stdout.buffer
+    return cast(BinaryIO, gzip.open(path, "wb", compresslevel=3)) if path.suffix == ".gz" else path.open("wb")
 
 
 def paced(chunks: Iterator[Chunk], lines_per_s: float, begin_s: float | None = None) -> Iterator[Chunk]:
@@ -82,10 +75,9 @@ def paced(chunks: Iterator[Chunk], lines_per_s: float, begin_s: float | None = N
 def write_lines(
     world: World,
     output: Output,
-    *,
     total_lines: int | None,
-    lines_per_s: float,
-    lines_per_message: int,
+    lines_per_s: float = 0,
+    lines_per_message: int = 1,
     progress: Callable[[int], None] = lambda lines: None,
 ) -> None:
     """Stream the world into the output; its truth is complete afterwards.

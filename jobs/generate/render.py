@@ -53,9 +53,7 @@ def _texts(topology: Topology) -> _Texts:
                 for hop in topology.hops
             ]
         ),
-        answer=table(
-            [f'{hop.after}","http_response_status_code":{status},"duration_ms":' for hop in topology.hops for status in STATUSES]
-        ),
+        answer=table([f'{hop.after}","http_response_status_code":{status},"duration_ms":' for hop in topology.hops for status in STATUSES]),
         client=table([f'","client_id":"client-{n:04d}","client_address":"{client_address(n)}"}}' for n in range(CLIENTS)]),
     )
 

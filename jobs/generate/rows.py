@@ -44,7 +44,7 @@ class Rows:
         width = requests.status.shape[1]
         request, hop = np.nonzero(np.arange(width) < requests.count[:, None])
         route = requests.route[request]
-        spans = rng.integers(1, 2**64, requests.status.shape, dtype=np.uint64)
+        spans: npt.NDArray[np.uint64] = np.asarray(rng.integers(1, 2**64, requests.status.shape, dtype=np.uint64))
         parent = topology.parent[route, hop]
         parent_span = np.where(parent >= 0, spans[request, np.maximum(parent, 0)], np.uint64(0))
         return cls(

@@ -74,7 +74,8 @@ class Sender:
         except (KafkaError, OSError) as error:
             self._client.close()
             detail = str(error).splitlines()[0][:200] if str(error) else type(error).__name__
-            raise SendError(f"Kafka at {self._servers} does not answer: {detail}", "start it with `anomasec up`, or mend [kafka]") from error
+            mend = "start it with `anomasec up`, or mend [kafka]"
+            raise SendError(f"Kafka at {self._servers} does not answer: {detail}", mend) from error
         self._sequences = np.zeros(self.partitions, np.int64)
 
     def __enter__(self) -> Sender:

@@ -163,4 +163,5 @@ class Topology:
     def hops_of(self, service: str, route: str = "") -> npt.NDArray[np.bool_]:
         """bool[route, MAX_EVENTS]: hops answered by `service` (and by its route 'METHOD /template', where given)."""
         wanted = [hop.service == service and route in ("", f"{hop.method} {hop.template}") for hop in self.hops]
-        return np.append(np.array(wanted), False)[self.hop_id]  # -1 takes the last
+        on: npt.NDArray[np.bool_] = np.append(np.array(wanted), False)[self.hop_id]  # -1 takes the last
+        return on

@@ -61,7 +61,8 @@ def client_address(client: int) -> str:
 
 def daily_factor(epoch_s: Floats) -> Floats:
     """Traffic over the day, mean 1: least at 3, most at 15 o'clock UTC."""
-    return 1 + _DAILY_SWING * np.sin(2 * np.pi * (epoch_s % _DAY_S / _DAY_S - 9 / 24))
+    factor: Floats = 1 + _DAILY_SWING * np.sin(2 * np.pi * (epoch_s % _DAY_S / _DAY_S - 9 / 24))
+    return factor
 
 
 def make_requests(
@@ -173,7 +174,7 @@ def _refuse_some(rng: np.random.Generator, topology: Topology, route: Ints, coun
 
 def _callers_fail_too(rng: np.random.Generator, topology: Topology, route: Ints, count: Ints, status: Ints) -> None:
     """Failures climb from hop to caller; loops over the 7 hops that have a caller, last first."""
-    passes_on = rng.random(status.shape) < _CALLER_FAILS_TOO
+    passes_on: npt.NDArray[np.bool_] = np.less(rng.random(status.shape), _CALLER_FAILS_TOO)
     shown = {401: 401, 502: 502, 503: 502, 504: 504}
     for hop in range(MAX_EVENTS - 1, 0, -1):
         parent = topology.parent[route, hop]
@@ -187,7 +188,7 @@ def _own_times(
     rng: np.random.Generator, topology: Topology, seconds: Floats, route: Ints, environment: Ints, faults: Sequence[Fault]
 ) -> Floats:
     noise = rng.standard_normal((len(route), MAX_EVENTS))
-    own = topology.own_us[route] * np.exp(topology.sigma[route] * noise)
+    own: Floats = topology.own_us[route] * np.exp(topology.sigma[route] * noise)
     own *= np.array([factor for _, _, factor in ENVIRONMENTS])[environment][:, None]
     for fault in faults:
         if fault.kind in ("latency_step", "latency_spike"):
