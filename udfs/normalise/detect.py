@@ -72,7 +72,7 @@ def _match_bytes(lines: pa.Array) -> pa.Array:
 
 def _read_json(lines: pa.Array, rows: np.ndarray, settings: NormaliseSettings) -> tuple[list[Parsed], np.ndarray]:
     """Results of JSON lines, and the rows that were no JSON after all but may be lines of a text format ('[...')."""
-    texts = lines.to_pylist()
+    texts: list[bytes] = lines.to_numpy(zero_copy_only=False).tolist()  # several times faster than to_pylist
     lengths = pc.binary_length(lines)
     refused: dict[int, Refusal] = {}
     if pc.max(lengths).as_py() > settings.max_json_bytes:
@@ -127,8 +127,9 @@ def _read_values(values: list[dict[str, Any]], rows: np.ndarray, settings: Norma
     """OTLP exports and other objects."""
     if not values:
         return []
-    # An export has one to three keys, all of which begin like this: most lines are ruled out by one look at their first key.
-    exports = [place for place, value in enumerate(values) if len(value) <= 3 and is_export(value)]
+    # An export has few keys, an event has many: most batches are ruled out by their lengths.
+    few_keys = min(map(len, values)) <= 3
+    exports = [place for place, value in enumerate(values) if is_export(value)] if few_keys else []
     if not exports:
         return read_objects(values, rows, settings)
     results = read_exports([values[place] for place in exports], rows[np.array(exports)])

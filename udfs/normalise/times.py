@@ -128,11 +128,14 @@ def read_times(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
 
 def read_time_texts(texts: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
     """Timestamps of texts: ISO 8601 (no zone = UTC), epoch digits, or the common log format's."""
-    for candidate in (texts, pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")):
-        try:
-            return _checked(candidate.cast(TIMESTAMP))
-        except pa.ArrowInvalid:
-            shortened = candidate
+    try:
+        return _checked(texts.cast(TIMESTAMP))
+    except pa.ArrowInvalid:
+        shortened = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")  # nanoseconds
+    try:
+        return _checked(shortened.cast(TIMESTAMP))
+    except pa.ArrowInvalid:
+        pass
     castable = pc.fill_null(pc.match_substring_regex(shortened, _CASTABLE), False)
     times = pc.if_else(castable, shortened, pa.scalar(None, pa.string())).cast(TIMESTAMP)
     left = np.flatnonzero(~castable.to_numpy(zero_copy_only=False))
