@@ -7,7 +7,7 @@ SHELL := /bin/bash
 PYTHON ?= python3.11
 BIN := .venv/bin
 PY := $(BIN)/python
-MVN := mvn -q -B -ntp
+MVN := mvn -q -B -ntp -Dstyle.color=never
 SOURCES := jobs udfs schemas tests
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 

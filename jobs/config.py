@@ -10,6 +10,7 @@ import difflib
 import json
 import logging
 import os
+import re
 import tomllib
 from collections.abc import Mapping
 from dataclasses import Field, dataclass, field, fields, replace
@@ -146,9 +147,10 @@ class ClickHouseConfig:
         try:
             return clickhouse_connect.get_client(**(arguments | options))
         except Error as error:
-            detail = " ".join(str(error).split())[:300]
+            detail = " ".join(str(error).split())
+            plain = re.search(r"Connection refused|Name or service not known|timed out|certificate verify failed: [^(]*", detail)
             mend = "start it with `anomasec up`, or set [clickhouse] url, user and password"
-            raise StoreError(f"ClickHouse at {self.url} cannot be used: {detail}", mend) from error
+            raise StoreError(f"ClickHouse at {self.url} does not answer: {plain.group() if plain else detail[:300]}", mend) from error
 
 
 @dataclass(frozen=True)

@@ -93,6 +93,7 @@ class Stack:
         with self._lock():
             names = [name for part in parts for name in PARTS[part]]
             missing = [name for name in names if self._process(name).pid is None]
+            self._check_ports_kept(missing)
             if missing:
                 self._check_machine(missing)
                 self._write_addresses()
@@ -168,6 +169,16 @@ class Stack:
             raise ConfigError(f"{key} is set by {self._given.origins[key]}, so {part} is yours to run", "remove it to use the local one")
         return [part for part in PARTS if part not in own and (not only or part in only)]
 
+    def _check_ports_kept(self, missing: Sequence[str]) -> None:
+        """Refuse to move ports while a part of the stack still listens on the old ones."""
+        running = [name for names in PARTS.values() for name in names if name not in missing and self._process(name).pid is not None]
+        path = self.home / "stack.json"
+        if not running or not path.exists():
+            return
+        ports = json.loads(path.read_text())["config"]["stack"]
+        if any(getattr(self._config.stack, key) != port for key, port in ports.items()):
+            raise ConfigError(f"{', '.join(running)} already run on other ports", "run `anomasec down` first")
+
     def _check_machine(self, names: Sequence[str]) -> None:
         require_disk(self.home)
         if set(names) - {"store"}:
@@ -214,8 +225,13 @@ class Stack:
         if "store" in parts:
             from jobs.migrate import migrate
 
-            migrate(self._config)
-            report("tables are up to date")
+            client = self._config.clickhouse.client(database="default")
+            try:
+                applied = migrate(client, self._config.clickhouse.database, self._config.sql_dir / "clickhouse")
+            finally:
+                client.close()
+            if applied:
+                report(f"tables made: {', '.join(applied)}")
 
     def _process(self, name: str) -> Process:
         if name not in self._processes:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import socket
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -56,7 +57,7 @@ def declared_topics(config: Config, path: Path | None = None) -> list[TopicSpec]
 
 
 @contextlib.contextmanager
-def connect_admin(config: Config, timeout_s: float = 8.0) -> Iterator[Any]:
+def connect_admin(config: Config, timeout_s: float = 5.0) -> Iterator[Any]:
     """Connect an admin client.
 
     Raises
@@ -69,6 +70,7 @@ def connect_admin(config: Config, timeout_s: float = 8.0) -> Iterator[Any]:
 
     servers = config.kafka.bootstrap_servers
     mend = "start it with `anomasec up`, or set [kafka] bootstrap_servers, security_protocol and credentials"
+    _probe(servers, mend)
     try:
         options = config.kafka.client_options() | {"bootstrap_timeout_ms": int(timeout_s * 1000)}
         admin = KafkaAdminClient(**options)
@@ -80,6 +82,20 @@ def connect_admin(config: Config, timeout_s: float = 8.0) -> Iterator[Any]:
         raise BrokerError(f"Kafka at {servers} refused: {_first_line(error)}", mend) from error
     finally:
         admin.close()
+
+
+def _probe(servers: str, mend: str) -> None:
+    """Tell a refused connection or an unknown host by that name; the client would only say, later, that its time was up."""
+    reasons = []
+    for server in servers.split(","):
+        host, _, port = server.strip().rpartition(":")
+        try:
+            socket.create_connection((host.strip("[]"), int(port)), timeout=5).close()
+        except OSError as error:
+            reasons.append(error.strerror or str(error))
+        else:
+            return
+    raise BrokerError(f"Kafka at {servers} does not answer: {reasons[0]}", mend)
 
 
 def topic_states(config: Config) -> list[TopicState]:
