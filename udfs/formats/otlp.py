@@ -131,7 +131,7 @@ def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: np.ndar
     attributes = [attributes_of(s.get("attributes")) for s in spans]
     columns = parsed.columns
     columns.update(read_attributes(parsed, attributes, spans))
-    duration = pa.array((end - start) * 1e-6, mask=end == 0)
+    duration = pa.array((end - start) / 1e6, mask=end == 0)
     names = read_texts([s.get("name") for s in spans])
     columns.update(
         timestamp=pa.array(np.where(bad, 0, start) // 1_000).cast(TIMESTAMP),

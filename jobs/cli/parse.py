@@ -1,0 +1,97 @@
+"""`anomasec parse`: see what becomes of log lines."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+
+__all__ = ["HELP", "NAME", "configure", "run"]
+
+NAME = "parse"
+HELP = "read log lines from stdin, print one JSON object per line"
+
+_READ_BYTES = 1 << 20
+_CHUNK_BYTES = 4 << 20
+
+_EPILOG = """\
+Output, one object for each input line, in the same order:
+  {"timestamp": .., "http_request_method": .., ...}     the event; what the line does not say is left out
+  {"error": {"reason": .., "detail": ..}}               the line cannot be read
+  {"skipped": "header"}                                 a W3C header line
+  {"events": [..], "metric_points": [..]}               an OTLP export with several records, or with metrics
+
+Examples:
+  tail -f access.log | anomasec parse
+  zcat access.log.gz | anomasec parse --redact > events.jsonl
+  anomasec parse --map verb=http_request_method --map took=duration_s < app.jsonl
+"""
+
+
+def configure(parser: argparse.ArgumentParser) -> None:
+    """Arguments of the command."""
+    parser.description = "Read log lines of any supported format from stdin and print the normalised fields, one JSON object per line."
+    parser.epilog = _EPILOG
+    parser.formatter_class = argparse.RawDescriptionHelpFormatter
+    parser.add_argument("--redact", action="store_true", help="mask secrets, as the jobs do (off here: you hold the line already)")
+    parser.add_argument(
+        "--map",
+        action="append",
+        default=[],
+        metavar="KEY=FIELD",
+        help="an own key of JSON lines and the field it means, e.g. verb=http_request_method, took=duration_s; may be given often",
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Parse stdin until it ends; each chunk that arrives is answered at once."""
+    from udfs.normalise.lines import parse_lines, read_chunks
+    from udfs.normalise.normalise import NormaliseSettings
+
+    settings = NormaliseSettings(field_mapping=_mapping(args.map), redact=args.redact)
+    descriptor = sys.stdin.fileno()
+    output = sys.stdout.buffer
+    try:
+        for lines in read_chunks(lambda: _read_available(descriptor)):
+            output.write(b"\n".join(parse_lines(lines, settings)) + b"\n")
+            output.flush()
+    except BrokenPipeError:  # the reader has seen enough, e.g. `| head`
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+    return 0
+
+
+def _read_available(descriptor: int) -> bytes:
+    """Wait for bytes, then take what is there without waiting on: large batches from files, quick answers to `tail -f`."""
+    import select
+
+    parts = [os.read(descriptor, _READ_BYTES)]
+    size = len(parts[0])
+    while parts[-1] and size < _CHUNK_BYTES and select.select([descriptor], [], [], 0)[0]:
+        parts.append(os.read(descriptor, _READ_BYTES))
+        size += len(parts[-1])
+    return b"".join(parts)
+
+
+def _mapping(pairs: list[str]) -> dict[str, str]:
+    """'key=field' arguments as a dict.
+
+    Raises
+    ------
+    AnomasecError
+        No '=' in it, or no such field.
+    """
+    import difflib
+
+    from schemas.errors import AnomasecError
+    from udfs.formats.dialect import TARGETS
+
+    mapping = {}
+    for pair in pairs:
+        key, separator, target = pair.rpartition("=")
+        if not separator or not key:
+            raise AnomasecError(f"--map {pair}: no KEY=FIELD", "write e.g. --map verb=http_request_method")
+        if target not in TARGETS:
+            near = difflib.get_close_matches(target, TARGETS, 1)
+            raise AnomasecError(f"--map {pair}: unknown field '{target}'", f"did you mean '{near[0]}'?" if near else f"known: {', '.join(TARGETS)}")
+        mapping[key] = target
+    return mapping
