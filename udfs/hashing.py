@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import numpy as np
+import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
 __all__ = ["hash_columns", "hash_strings", "hex_ids"]
+
+U64 = npt.NDArray[np.uint64]
 
 _SEEDS = (np.uint64(0x9E3779B97F4A7C15), np.uint64(0xC2B2AE3D27D4EB4F))
 _MULTIPLY = np.uint64(0xD6E8FEB86659FD93)
@@ -16,7 +19,7 @@ _MAX_WORDS = 32
 """Strings are hashed over their first and last 128 bytes and their length: ids of 100 kB cost no more."""
 
 
-def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> np.ndarray:
+def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> U64:
     """64-bit hash of each string (null hashes like '').
 
     Parameters
@@ -48,7 +51,7 @@ def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> np.ndarra
         values = pc.if_else(pa.array(lengths > _MAX_WORDS * 8), joined, values)
         longest = _MAX_WORDS * 8
     starts, data = _words_at_any_byte(values)
-    state = np.full(n, _SEEDS[seed], np.uint64) ^ (lengths.astype(np.uint64) * _MULTIPLY)
+    state: U64 = np.full(n, _SEEDS[seed], np.uint64) ^ (lengths.astype(np.uint64) * _MULTIPLY)
     lengths = np.minimum(lengths, longest)
     inside = np.arange(n)
     with np.errstate(over="ignore"):
@@ -74,17 +77,17 @@ def hash_strings(values: pa.Array | pa.ChunkedArray, seed: int = 0) -> np.ndarra
     return state
 
 
-def hash_columns(columns: list[pa.Array | pa.ChunkedArray], seed: int = 0) -> np.ndarray:
+def hash_columns(columns: list[pa.Array | pa.ChunkedArray], seed: int = 0) -> U64:
     """64-bit hash of several string columns taken together, order matters."""
     with np.errstate(over="ignore"):
-        total = np.full(len(columns[0]), _SEEDS[1 - seed], np.uint64)
+        total: U64 = np.full(len(columns[0]), _SEEDS[1 - seed], np.uint64)
         for column in columns:
             total = (total ^ hash_strings(column, seed)) * _MULTIPLY
             total ^= total >> np.uint64(31)
     return total
 
 
-def hex_ids(high: np.ndarray, low: np.ndarray) -> pa.Array:
+def hex_ids(high: U64, low: U64) -> pa.Array:
     """32 lower-case hex digits from two uint64 arrays."""
     n = len(high)
     if n == 0:
@@ -96,7 +99,7 @@ def hex_ids(high: np.ndarray, low: np.ndarray) -> pa.Array:
     return pa.StringArray.from_buffers(n, pa.py_buffer(offsets), pa.py_buffer(digits))
 
 
-def _words_at_any_byte(values: pa.Array) -> tuple[np.ndarray, np.ndarray]:
+def _words_at_any_byte(values: pa.Array) -> tuple[npt.NDArray[np.int64], U64]:
     """Byte at which each value starts, and a view of the data whose item i is the 8 bytes from byte i on."""
     n = len(values)
     offsets = np.frombuffer(values.buffers()[1], np.int64)[values.offset : values.offset + n + 1]

@@ -29,7 +29,7 @@ def time_order(rows: Records, group: npt.NDArray[Any]) -> I64:
     """
     duration = rows["duration_ms"]
     shorter = np.where(np.isnan(duration), 0.0, -duration)
-    return np.lexsort((rows["content"], shorter, rows["start_us"], group))
+    return np.asarray(np.lexsort((rows["content"], shorter, rows["start_us"], group)))
 
 
 def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text_at: Callable[[I64], pa.Array]) -> pa.Table:

@@ -54,7 +54,7 @@ def seen_before(content: U64, group: I64, old_content: U64, old_group: I64) -> M
         theirs = np.sort(old_content ^ (old_group.astype(np.uint64) * _SPREAD))
     at = np.searchsorted(theirs, mine)
     at[at == len(theirs)] = 0
-    return theirs[at] == mine
+    return np.asarray(theirs[at] == mine)
 
 
 def _sortable(column: pa.ChunkedArray) -> npt.NDArray[Any]:
@@ -64,7 +64,7 @@ def _sortable(column: pa.ChunkedArray) -> npt.NDArray[Any]:
         coded = pc.fill_null(array, "").dictionary_encode()
         rank = np.empty(len(coded.dictionary), np.int64)
         rank[pc.sort_indices(coded.dictionary).to_numpy()] = np.arange(len(rank))
-        return rank[coded.indices.to_numpy()]
+        return np.asarray(rank[coded.indices.to_numpy()])
     if pa.types.is_timestamp(array.type):
         array = array.cast(pa.int64())
-    return array.to_numpy(zero_copy_only=False)  # type: ignore[no-any-return]
+    return np.asarray(array.to_numpy(zero_copy_only=False))

@@ -140,7 +140,8 @@ class _Coded:
     @property
     def filled(self) -> npt.NDArray[np.bool_]:
         """Not ''."""
-        return self.through(pc.not_equal(self.values, "").to_numpy(zero_copy_only=False))
+        filled: npt.NDArray[np.bool_] = self.through(pc.not_equal(self.values, "").to_numpy(zero_copy_only=False))
+        return filled
 
     def through(self, per_value: Any) -> Any:
         """What holds for each value, for each row."""
@@ -152,7 +153,7 @@ class _Coded:
 
 def _kind_codes(values: pa.Array) -> npt.NDArray[np.uint8]:
     codes = pc.fill_null(pc.index_in(values, pa.array(["access", "span", "log"])), ACCESS)
-    return codes.to_numpy(zero_copy_only=False).astype(np.uint8)
+    return np.asarray(codes.to_numpy(zero_copy_only=False), np.uint8)
 
 
 def _id_hashes(column: pa.Array) -> U64:

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.assemble.interner import Interner
 from jobs.assemble.rows import ROW
@@ -127,11 +128,12 @@ def clock_from_blob(blob: bytes) -> tuple[int, int, int]:
 
 
 def _strings_out(array: pa.Array) -> bytes:
-    offsets = np.concatenate([[0], np.cumsum(pa.compute.binary_length(array).to_numpy(zero_copy_only=False))]).astype("<i4")
-    data = pa.concat_arrays([array, pa.array([], pa.string())])
-    begin = np.frombuffer(data.buffers()[1], "<i4")[data.offset] if len(data) else 0
-    content = data.buffers()[2].to_pybytes()[begin : begin + int(offsets[-1])] if offsets[-1] else b""
-    return struct.pack("<q", len(array)) + offsets.tobytes() + content
+    offsets = np.concatenate([[0], np.cumsum(pc.binary_length(array).to_numpy(zero_copy_only=False))]).astype("<i4")
+    if not offsets[-1]:
+        return struct.pack("<q", len(array)) + offsets.tobytes()
+    first = int(np.frombuffer(array.buffers()[1], "<i4")[array.offset])
+    content = array.buffers()[2].slice(first, int(offsets[-1])).to_pybytes()
+    return struct.pack("<q", len(array)) + offsets.tobytes() + bytes(content)
 
 
 def _strings_in(data: bytes) -> pa.Array:

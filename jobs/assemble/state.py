@@ -199,6 +199,8 @@ class AssembleState:
 
     def evict(self, slots: I64, tick_ms: int) -> None:
         """Close open transactions before their time."""
+        if not len(slots):
+            return
         table = self.slots.table
         table["closed_ms"][slots] = tick_ms
         table["reason"][slots] = EVICTED
@@ -207,9 +209,11 @@ class AssembleState:
     def overflow(self) -> I64:
         """Open transactions that stand in the way of dropping the oldest segments down to `assemble_max_rows`."""
         surplus = len(self._rows) - self.knobs.assemble_max_rows
-        touches = [self._live_slots(segment) for segment in self._segments if segment.rows[0] - self._rows.begin < surplus]
-        slots = np.unique(np.concatenate(touches)) if touches else np.zeros(0, np.int64)
-        return slots[self.slots.table["closed_ms"][slots] == OPEN]
+        if surplus <= 0:
+            return np.zeros(0, np.int64)
+        doomed = [self._live_slots(segment) for segment in self._segments if segment.rows[0] - self._rows.begin < surplus]
+        slots: I64 = np.unique(np.concatenate(doomed))
+        return np.asarray(slots[self.slots.table["closed_ms"][slots] == OPEN])
 
     def drop_old(self, tick_ms: int) -> None:
         """Drop the oldest segments while they are forgotten or too many; nothing in surplus ones may be open."""
@@ -256,7 +260,7 @@ class AssembleState:
     def _live_slots(self, segment: Segment) -> I64:
         touches = self._touches.slice(*segment.touches)
         slots = touches["slot"]
-        return slots[self.slots.table["serial"][slots] == touches["serial"]]
+        return np.asarray(slots[self.slots.table["serial"][slots] == touches["serial"]])
 
     def _forget(self, slots: I64) -> None:
         self._index.remove(self.slots.table["key"][slots])

@@ -38,7 +38,8 @@ class Tree:
     @property
     def is_whole(self) -> Mask:
         """bool[groups]: one root, and no parent is missing."""
-        return (self.root_count == 1) & (self.orphan_count == 0)
+        whole: Mask = (self.root_count == 1) & (self.orphan_count == 0)
+        return whole
 
 
 def grow(rows: Records, group: I64, groups: int) -> Tree:
