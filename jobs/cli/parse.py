@@ -46,7 +46,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Parse stdin until it ends; each chunk that arrives is answered at once."""
     from udfs.normalise.lines import parse_lines, read_chunks
-    from udfs.normalise.normalise import NormaliseSettings
+    from udfs.normalise import NormaliseSettings
 
     settings = NormaliseSettings(field_mapping=_mapping(args.map), redact=args.redact)
     descriptor = sys.stdin.fileno()

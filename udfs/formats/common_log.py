@@ -13,9 +13,9 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from udfs.formats.parsed import Parsed
-from udfs.normalise.addresses import is_address, read_addresses
-from udfs.normalise.targets import read_request_lines
-from udfs.normalise.times import read_clf_times
+from udfs.formats.values.addresses import is_address, read_addresses
+from udfs.formats.values.targets import read_request_lines
+from udfs.formats.values.times import read_clf_times
 
 __all__ = ["looks_like", "parse"]
 

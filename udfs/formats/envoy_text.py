@@ -13,9 +13,9 @@ import pyarrow.compute as pc
 
 from udfs.formats.common_log import read_status_texts
 from udfs.formats.parsed import Parsed
-from udfs.normalise.addresses import read_addresses
-from udfs.normalise.targets import read_request_lines
-from udfs.normalise.times import read_time_texts
+from udfs.formats.values.addresses import read_addresses
+from udfs.formats.values.targets import read_request_lines
+from udfs.formats.values.times import read_time_texts
 
 __all__ = ["looks_like", "parse"]
 

@@ -7,7 +7,7 @@ no other), so that the outcome cannot depend on how lines are batched. Columns a
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from operator import itemgetter
 from typing import Any
 
@@ -21,11 +21,10 @@ from udfs.formats.envoy_json import ENVOY_JSON
 from udfs.formats.nginx_json import NGINX_JSON
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.plain_json import PLAIN_JSON, PLAIN_NESTED_JSON
-from udfs.normalise.addresses import read_addresses
-from udfs.normalise.quantities import read_durations, read_sizes, read_statuses
-from udfs.normalise.settings import NormaliseSettings
-from udfs.normalise.targets import read_request_lines, read_targets
-from udfs.normalise.times import read_times
+from udfs.formats.values.addresses import read_addresses
+from udfs.formats.values.quantities import read_durations, read_sizes, read_statuses
+from udfs.formats.values.targets import read_request_lines, read_targets
+from udfs.formats.values.times import read_times
 
 __all__ = ["DIALECTS", "load_lines", "read_objects", "read_texts"]
 
@@ -52,27 +51,28 @@ def load_lines(lines: Sequence[bytes]) -> list[Any]:
             values.append(Refusal("invalid_json", str(error)[:200]))
 
 
-def read_objects(objects: list[dict[str, Any]], line: np.ndarray, settings: NormaliseSettings) -> list[Parsed]:
+def read_objects(objects: list[dict[str, Any]], line: np.ndarray, field_mapping: Mapping[str, str]) -> list[Parsed]:
     """Events of objects, one result per dialect found.
 
     Parameters
     ----------
     objects : JSON objects
     line : int64[n], the input line of each
+    field_mapping : a user's own keys -> targets, tried before the dialects' keys
     """
     results = []
-    for dialect, keys, rows in _by_dialect(objects, settings):
+    for dialect, keys, rows in _by_dialect(objects, field_mapping):
         chosen = objects if rows is None else [objects[row] for row in rows]
         results.append(_read(chosen, line if rows is None else line[np.array(rows)], dialect, keys))
     return results
 
 
-def _by_dialect(objects: list[dict[str, Any]], settings: NormaliseSettings) -> list[tuple[Dialect, set[str], list[int] | None]]:
+def _by_dialect(objects: list[dict[str, Any]], field_mapping: Mapping[str, str]) -> list[tuple[Dialect, set[str], list[int] | None]]:
     """Dialects, the keys that occur, and the rows (None = all). Dialects are found per distinct set of keys, of which there are few."""
     shapes = list(map(tuple, objects))
     if shapes and shapes.count(shapes[0]) == len(shapes):
-        return [(_dialect(frozenset(shapes[0]), settings), set(shapes[0]), None)]
-    found = {shape: _dialect(frozenset(shape), settings) for shape in set(shapes)}
+        return [(_dialect(frozenset(shapes[0]), field_mapping), set(shapes[0]), None)]
+    found = {shape: _dialect(frozenset(shape), field_mapping) for shape in set(shapes)}
     groups: dict[str, tuple[Dialect, set[str], list[int]]] = {}
     group_of = {shape: groups.setdefault(f"{d.name} {d.nested}", (d, set(), [])) for shape, d in found.items()}
     for shape, (_, keys, _) in group_of.items():
@@ -82,11 +82,11 @@ def _by_dialect(objects: list[dict[str, Any]], settings: NormaliseSettings) -> l
     return [(dialect, keys, None if len(rows) == len(objects) else rows) for dialect, keys, rows in groups.values()]
 
 
-def _dialect(keys: frozenset[str], settings: NormaliseSettings) -> Dialect:
+def _dialect(keys: frozenset[str], field_mapping: Mapping[str, str]) -> Dialect:
     dialect = next(d for d in DIALECTS if d.matches(keys))
-    if not settings.field_mapping:
+    if not field_mapping:
         return dialect
-    own = dict(settings.field_mapping)
+    own = dict(field_mapping)
     nested = dialect.nested or any("." in key for key in own)
     merged = {**own, **{key: target for key, target in dialect.keys.items() if key not in own}}
     return Dialect(dialect.name, dialect.signature, merged, nested, dialect.is_access)

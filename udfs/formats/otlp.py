@@ -21,8 +21,8 @@ from udfs.formats.json_lines import read_texts
 from udfs.formats.otlp_attributes import Resources, attributes_of, read_attributes
 from udfs.formats.otlp_metrics import read_metrics
 from udfs.formats.parsed import Parsed, Refusal
-from udfs.normalise.categories import GRPC_CATEGORIES, read_categories
-from udfs.normalise.times import LATEST_US, TIMESTAMP, read_nanos
+from udfs.formats.values.categories import GRPC_CATEGORIES, read_categories
+from udfs.formats.values.times import LATEST_US, TIMESTAMP, read_nanos
 
 __all__ = ["OTLP_KEYS", "is_export", "read_exports"]
 

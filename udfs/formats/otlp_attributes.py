@@ -10,9 +10,9 @@ import pyarrow as pa
 
 from udfs.formats.json_lines import read_texts
 from udfs.formats.parsed import Parsed, Refusal
-from udfs.normalise.addresses import read_addresses
-from udfs.normalise.quantities import read_sizes, read_statuses
-from udfs.normalise.targets import read_targets
+from udfs.formats.values.addresses import read_addresses
+from udfs.formats.values.quantities import read_sizes, read_statuses
+from udfs.formats.values.targets import read_targets
 
 __all__ = ["ATTRIBUTES", "RESOURCE_ATTRIBUTES", "Resources", "attributes_of", "read_attributes"]
 

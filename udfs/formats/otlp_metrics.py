@@ -17,7 +17,7 @@ import pyarrow.compute as pc
 
 from udfs.formats.otlp_attributes import RESOURCE_ATTRIBUTES, Resources, attributes_of
 from udfs.formats.parsed import Parsed, Refusal
-from udfs.normalise.times import LATEST_US, TIMESTAMP, read_nanos
+from udfs.formats.values.times import LATEST_US, TIMESTAMP, read_nanos
 
 __all__ = ["metric_name", "read_metrics"]
 

@@ -131,12 +131,12 @@ def _read_values(values: list[dict[str, Any]], rows: np.ndarray, settings: Norma
     few_keys = min(map(len, values)) <= 3
     exports = [place for place, value in enumerate(values) if is_export(value)] if few_keys else []
     if not exports:
-        return read_objects(values, rows, settings)
+        return read_objects(values, rows, settings.field_mapping)
     results = read_exports([values[place] for place in exports], rows[np.array(exports)])
     if len(exports) < len(values):
         others = np.ones(len(values), bool)
         others[exports] = False
-        results += read_objects([values[place] for place in np.flatnonzero(others).tolist()], rows[others], settings)
+        results += read_objects([values[place] for place in np.flatnonzero(others).tolist()], rows[others], settings.field_mapping)
     return results
 
 

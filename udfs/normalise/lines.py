@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from schemas.event import EVENT, METRIC_POINT, RAW
-from udfs.normalise.normalise import NormaliseSettings, normalise
+from udfs.normalise.stage import NormaliseSettings, normalise
 
 __all__ = ["parse_lines", "read_chunks"]
 

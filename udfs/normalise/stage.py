@@ -14,8 +14,8 @@ import pyarrow.compute as pc
 
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
+from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns
-from udfs.normalise.categories import read_categories
 from udfs.normalise.detect import read_lines
 from udfs.normalise.identity import transaction_identity
 from udfs.normalise.redact import redact_queries, redact_texts
