@@ -72,6 +72,7 @@ class Knobs:
     measure_history: int = _integer(60, "points of a series its baseline looks back on")
     measure_max_series: int = _integer(200_000, "series per key partition; the longest unseen go first")
     correlate_gap: int = _duration("2 min", "quiet time that closes an incident")
+    correlate_alone_score: float = _number(90, "score from which a single anomaly is an incident; weaker ones need a second")
 
 
 def read_knobs(path: Path) -> Knobs:

@@ -27,3 +27,4 @@ SET 'anomasec.measure.max_series' = '200000';                  -- series: per ke
 
 -- ---- correlate: anomalies to incidents
 SET 'anomasec.correlate.gap' = '2 min';                        -- duration: quiet time that closes an incident (2 min)
+SET 'anomasec.correlate.alone_score' = '90';                   -- 0..100: score from which a single anomaly is an incident; weaker ones need a second (90)
