@@ -45,8 +45,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Parse stdin until it ends; each chunk that arrives is answered at once."""
-    from udfs.normalise.lines import parse_lines, read_chunks
     from udfs.normalise import NormaliseSettings
+    from udfs.normalise.lines import parse_lines, read_chunks
 
     settings = NormaliseSettings(field_mapping=_mapping(args.map), redact=args.redact)
     descriptor = sys.stdin.fileno()
@@ -92,6 +92,8 @@ def _mapping(pairs: list[str]) -> dict[str, str]:
             raise AnomasecError(f"--map {pair}: no KEY=FIELD", "write e.g. --map verb=http_request_method")
         if target not in TARGETS:
             near = difflib.get_close_matches(target, TARGETS, 1)
-            raise AnomasecError(f"--map {pair}: unknown field '{target}'", f"did you mean '{near[0]}'?" if near else f"known: {', '.join(TARGETS)}")
+            raise AnomasecError(
+                f"--map {pair}: unknown field '{target}'", f"did you mean '{near[0]}'?" if near else f"known: {', '.join(TARGETS)}"
+            )
         mapping[key] = target
     return mapping

@@ -8,9 +8,11 @@ https://doc.traefik.io/traefik/observability/access-logs/ (CLF: request count, r
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Any
+
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import is_address, read_addresses
@@ -21,7 +23,8 @@ __all__ = ["looks_like", "parse"]
 
 # The request is matched lazily up to '" status size', so that quotes within it do no harm.
 _LINE = (
-    r"^(?P<first>[^ ]+)(?: (?P<second>[^ ]+))?(?: .*?)? ?\[(?P<time>[^\]]{10,40})\] \"(?P<request>.*?)\" (?P<status>\d{3}|-) (?P<size>\d{1,18}|-)"
+    r"^(?P<first>[^ ]+)(?: (?P<second>[^ ]+))?(?: .*?)? ?\[(?P<time>[^\]]{10,40})\] \"(?P<request>.*?)\""
+    r" (?P<status>\d{3}|-) (?P<size>\d{1,18}|-)"
     r"(?: \"(?:[^\"\\]|\\.)*\" \"(?P<agent>(?:[^\"\\]|\\.)*)\")?(?P<rest>(?: .*)?)$"
 )
 _HINT = r"^[^\[{ ][^\[]*\[\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}:"
@@ -37,7 +40,7 @@ def looks_like(lines: pa.Array) -> pa.Array:
     return pc.match_substring_regex(lines, _HINT)
 
 
-def parse(lines: pa.Array, index: np.ndarray) -> tuple[Parsed, np.ndarray]:
+def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     """Access events of lines, and which lines (bool[n]) were of the format at all.
 
     Cost: 4-6 us a line; most of it is the one regular expression that cuts the line up.

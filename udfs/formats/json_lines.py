@@ -15,6 +15,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from udfs.formats.dialect import Dialect
 from udfs.formats.envoy_json import ENVOY_JSON
@@ -51,7 +52,7 @@ def load_lines(lines: Sequence[bytes]) -> list[Any]:
             values.append(Refusal("invalid_json", str(error)[:200]))
 
 
-def read_objects(objects: list[dict[str, Any]], line: np.ndarray, field_mapping: Mapping[str, str]) -> list[Parsed]:
+def read_objects(objects: list[dict[str, Any]], line: NDArray[Any], field_mapping: Mapping[str, str]) -> list[Parsed]:
     """Events of objects, one result per dialect found.
 
     Parameters
@@ -138,7 +139,7 @@ def _coalesce(first: pa.Array, second: pa.Array) -> pa.Array:
     return pc.coalesce(first, second)
 
 
-def _read(objects: list[dict[str, Any]], line: np.ndarray, dialect: Dialect, present: set[str]) -> Parsed:
+def _read(objects: list[dict[str, Any]], line: NDArray[Any], dialect: Dialect, present: set[str]) -> Parsed:
     parsed = Parsed(line)
     if dialect.nested:
         objects = list(map(flatten, objects))
@@ -229,7 +230,7 @@ def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
     columns["kind"] = pc.take(_KINDS, pa.array(code))
 
 
-def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> np.ndarray:
+def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> NDArray[Any]:
     found = np.zeros(n, bool)
     for name in names:
         if name in columns:
@@ -239,9 +240,10 @@ def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> 
     return found
 
 
-def _span_mask(columns: dict[str, pa.Array], n: int) -> np.ndarray:
+def _span_mask(columns: dict[str, pa.Array], n: int) -> NDArray[Any]:
     """A span names itself and its parent or operation, and is no request line."""
     if "span_id" not in columns:
         return np.zeros(n, bool)
     named = _any_valid(columns, ("span_name", "span_kind", "parent_span_id"), n) & _any_valid(columns, ("span_id",), n)
-    return named & ~_any_valid(columns, ("http_request_method", "body"), n)
+    asked: NDArray[Any] = _any_valid(columns, ("http_request_method", "body"), n)
+    return np.logical_and(named, ~asked)

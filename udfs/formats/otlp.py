@@ -16,6 +16,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from udfs.formats.json_lines import read_texts
 from udfs.formats.otlp_attributes import Resources, attributes_of, read_attributes
@@ -40,7 +41,7 @@ def is_export(value: object) -> bool:
     return isinstance(value, dict) and not OTLP_KEYS.isdisjoint(value)
 
 
-def read_exports(exports: Sequence[dict[str, Any]], line: np.ndarray) -> list[Parsed]:
+def read_exports(exports: Sequence[dict[str, Any]], line: NDArray[Any]) -> list[Parsed]:
     """Spans, log records and metric points of export requests.
 
     Records keep their order within the line: `position` counts spans, then log records, then data points. A record that cannot be read
@@ -65,7 +66,7 @@ def read_exports(exports: Sequence[dict[str, Any]], line: np.ndarray) -> list[Pa
     return results
 
 
-def _parse(collected: _Records, read: Callable[[list[dict[str, Any]], Resources, np.ndarray], Parsed]) -> Iterator[Parsed]:
+def _parse(collected: _Records, read: Callable[[list[dict[str, Any]], Resources, NDArray[Any]], Parsed]) -> Iterator[Parsed]:
     if collected.broken:
         broken = Parsed(np.array([index for index, _ in collected.broken], np.int64))
         broken.refused = {row: Refusal("invalid_otlp", detail) for row, (_, detail) in enumerate(collected.broken)}
@@ -74,14 +75,14 @@ def _parse(collected: _Records, read: Callable[[list[dict[str, Any]], Resources,
         yield read(collected.records, collected.resources, np.array(collected.lines, np.int64))
 
 
-def _places(line: np.ndarray, positions: np.ndarray) -> np.ndarray:
+def _places(line: NDArray[Any], positions: NDArray[Any]) -> NDArray[Any]:
     """Running number of each row within its line, going on where `positions` stands (and moving it on). Lines are ascending."""
     if not len(line):
         return line
     starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
     counts = np.diff(np.r_[starts, len(line)])
     within = np.arange(len(line)) - np.repeat(starts, counts)
-    places = within + np.repeat(positions[line[starts]], counts)
+    places: NDArray[Any] = within + np.repeat(positions[line[starts]], counts)
     positions[line[starts]] += counts
     return places
 
@@ -89,7 +90,7 @@ def _places(line: np.ndarray, positions: np.ndarray) -> np.ndarray:
 class _Records:
     """All records of one kind, flat, each with its line and its resource. Loops over scopes, not over records."""
 
-    def __init__(self, exports: Sequence[dict[str, Any]], line: np.ndarray, name: str, inner: str, records: str) -> None:
+    def __init__(self, exports: Sequence[dict[str, Any]], line: NDArray[Any], name: str, inner: str, records: str) -> None:
         self.records: list[dict[str, Any]] = []
         self.lines: list[int] = []
         self.broken: list[tuple[int, str]] = []
@@ -120,7 +121,7 @@ class _Records:
         return [item for item in value if isinstance(item, dict)]
 
 
-def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: np.ndarray) -> Parsed:
+def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: NDArray[Any]) -> Parsed:
     parsed = Parsed(line)
     start = read_nanos([s.get("startTimeUnixNano") for s in spans])
     end = read_nanos([s.get("endTimeUnixNano") for s in spans])
@@ -149,7 +150,7 @@ def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: np.ndar
     return parsed
 
 
-def _read_logs(records: list[dict[str, Any]], resources: Resources, line: np.ndarray) -> Parsed:
+def _read_logs(records: list[dict[str, Any]], resources: Resources, line: NDArray[Any]) -> Parsed:
     parsed = Parsed(line)
     time = read_nanos([r.get("timeUnixNano") for r in records])
     time = np.where(time == 0, read_nanos([r.get("observedTimeUnixNano") for r in records]), time)
@@ -176,7 +177,7 @@ def _read_logs(records: list[dict[str, Any]], resources: Resources, line: np.nda
     return parsed
 
 
-def _refuse(parsed: Parsed, bad: np.ndarray, reason: str, records: list[dict[str, Any]]) -> None:
+def _refuse(parsed: Parsed, bad: NDArray[Any], reason: str, records: list[dict[str, Any]]) -> None:
     for row in np.flatnonzero(bad).tolist():
         original = orjson.dumps(records[row])
         parsed.refused.setdefault(row, Refusal(reason, original[:200].decode(errors="replace"), original))
@@ -251,5 +252,3 @@ def _body(body: object) -> object:
     if text is not None:
         return text
     return attributes_of([{"key": "body", "value": body}]).get("body")
-
-

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import orjson
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from udfs.formats.json_lines import read_texts
 from udfs.formats.parsed import Parsed, Refusal
@@ -26,7 +27,13 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "client_address": ("client.address", "http.client_ip", "net.peer.ip", "net.sock.peer.addr", "network.peer.address"),
     "user_agent_original": ("user_agent.original", "http.user_agent"),
     "server_address": ("server.address", "http.host", "net.host.name"),
-    "request_id": ("http.request.header.x-request-id", "http.request.header.x_request_id", "guid:x-request-id", "http.request_id", "request_id"),
+    "request_id": (
+        "http.request.header.x-request-id",
+        "http.request.header.x_request_id",
+        "guid:x-request-id",
+        "http.request_id",
+        "request_id",
+    ),
     "client_id": ("client.id", "client_id"),
     "user_id": ("user.id", "enduser.id"),
     "token_id": ("token.id", "token_id"),
@@ -113,7 +120,7 @@ def _read(parsed: Parsed, name: str, values: list[Any], records: list[dict[str, 
     return array
 
 
-def _refuse(parsed: Parsed, bad: np.ndarray | None, reason: str, values: list[Any], records: list[dict[str, Any]]) -> None:
+def _refuse(parsed: Parsed, bad: NDArray[Any] | None, reason: str, values: list[Any], records: list[dict[str, Any]]) -> None:
     for row in np.flatnonzero(bad).tolist() if bad is not None else ():
         parsed.refused.setdefault(row, Refusal(reason, repr(values[row])[:200], orjson.dumps(records[row])))
 
@@ -121,11 +128,11 @@ def _refuse(parsed: Parsed, bad: np.ndarray | None, reason: str, values: list[An
 class Resources:
     """Resource attributes of records: few resources, many records."""
 
-    def __init__(self, attributes: list[dict[str, Any]], of_record: np.ndarray) -> None:
+    def __init__(self, attributes: list[dict[str, Any]], of_record: NDArray[Any]) -> None:
         self.attributes = attributes
         self.of_record = of_record
 
-    def column(self, keys: tuple[str, ...], rows: np.ndarray | None = None) -> pa.Array:
+    def column(self, keys: tuple[str, ...], rows: NDArray[Any] | None = None) -> pa.Array:
         """The first of `keys` that is there, for each record."""
         values = read_texts([next((a[key] for key in keys if a.get(key) is not None), None) for a in self.attributes])
         return values.take(pa.array(self.of_record if rows is None else self.of_record[rows]))

@@ -14,6 +14,7 @@ import numpy as np
 import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from udfs.formats.otlp_attributes import RESOURCE_ATTRIBUTES, Resources, attributes_of
 from udfs.formats.parsed import Parsed, Refusal
@@ -28,11 +29,13 @@ def metric_name(name: str, attributes: dict[str, Any]) -> str:
     """'k8s.pod.network.io.rate{network.io.direction=receive}'."""
     if not attributes:
         return name
-    inner = ",".join(f"{key}={value if isinstance(value, str) else orjson.dumps(value).decode()}" for key, value in sorted(attributes.items()))
+    inner = ",".join(
+        f"{key}={value if isinstance(value, str) else orjson.dumps(value).decode()}" for key, value in sorted(attributes.items())
+    )
     return f"{name}{{{inner}}}"
 
 
-def read_metrics(metrics: list[dict[str, Any]], resources: Resources, line: np.ndarray) -> Parsed:
+def read_metrics(metrics: list[dict[str, Any]], resources: Resources, line: NDArray[Any]) -> Parsed:
     """Data points of metrics.
 
     Cost: about 3 us a point: a metric mostly holds one point, so that there is nothing to vectorise over.
@@ -108,11 +111,11 @@ def _parsed(
     names: list[str],
     times: list[Any],
     values: list[float],
-    rows: np.ndarray,
+    rows: NDArray[Any],
     originals: list[dict[str, Any]],
     broken: dict[int, tuple[int, str]],
     resources: Resources,
-    line: np.ndarray,
+    line: NDArray[Any],
 ) -> Parsed:
     parsed = Parsed(line[rows])
     time = read_nanos(times) if times else np.zeros(0, np.int64)

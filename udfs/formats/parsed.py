@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 __all__ = ["Parsed", "Refusal"]
 
@@ -31,17 +32,17 @@ class Parsed:
     are refused, and are dropped at the end.
     """
 
-    line: np.ndarray
+    line: NDArray[Any]
     """int64[n]: index of the input line of each row."""
     columns: dict[str, pa.Array] = field(default_factory=dict)
     refused: dict[int, Refusal] = field(default_factory=dict)
     """Row -> why. The first reason stays."""
-    position: np.ndarray | None = None
+    position: NDArray[Any] | None = None
     """int64[n]: place of the row within its line; None = one row a line."""
     metric_columns: dict[str, pa.Array] | None = None
     """METRIC_POINT columns where rows are data points instead of events."""
 
-    def refuse(self, bad: np.ndarray | None, reason: str, values: Sequence[object] | pa.Array | None = None) -> None:
+    def refuse(self, bad: NDArray[Any] | None, reason: str, values: Sequence[object] | pa.Array | None = None) -> None:
         """Refuse the rows where `bad`; `values` are shown in the detail."""
         if bad is None:
             return

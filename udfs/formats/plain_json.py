@@ -185,9 +185,7 @@ _USUAL = {
 
 _CONTAINERS = ("http", "url", "client", "server", "user", "user_agent", "trace", "span", "service", "log", "kubernetes", "parent", "source")
 
-PLAIN_NESTED_JSON = Dialect(
-    "json", tuple(frozenset({key}) for key in _CONTAINERS), {**_OWN, **_USUAL}, nested=True
-)
+PLAIN_NESTED_JSON = Dialect("json", tuple(frozenset({key}) for key in _CONTAINERS), {**_OWN, **_USUAL}, nested=True)
 """Objects of objects, as the Elastic Common Schema writes them. Lines whose containers are no objects read like the plain ones."""
 
 PLAIN_JSON = Dialect("json", (), {**_OWN, **_USUAL})

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from udfs.formats import aws_alb, common_log, envoy_text
 from udfs.formats.json_lines import load_lines, read_objects
@@ -44,7 +45,7 @@ def read_lines(lines: pa.Array, settings: NormaliseSettings) -> list[Parsed]:
         is_json = pc.match_substring_regex(lines, _JSON.decode()) if _all_utf8(lines) else _match_bytes(lines)
     json_rows = np.flatnonzero(is_json.to_numpy(zero_copy_only=False))
     results: list[Parsed] = []
-    left: list[np.ndarray] = []
+    left: list[NDArray[Any]] = []
     if len(json_rows):
         parsed, not_json = _read_json(lines if len(json_rows) == n else lines.take(pa.array(json_rows)), json_rows, settings)
         results += parsed
@@ -70,7 +71,7 @@ def _match_bytes(lines: pa.Array) -> pa.Array:
     return pc.is_in(heads, pa.array([b"{", b"[", b" ", b"\t"], heads.type))
 
 
-def _read_json(lines: pa.Array, rows: np.ndarray, settings: NormaliseSettings) -> tuple[list[Parsed], np.ndarray]:
+def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings) -> tuple[list[Parsed], NDArray[Any]]:
     """Results of JSON lines, and the rows that were no JSON after all but may be lines of a text format ('[...')."""
     texts: list[bytes] = lines.to_numpy(zero_copy_only=False).tolist()  # several times faster than to_pylist
     lengths = pc.binary_length(lines)
@@ -92,8 +93,8 @@ def _read_json(lines: pa.Array, rows: np.ndarray, settings: NormaliseSettings) -
 
 
 def _sort_out(
-    values: list[Any], texts: list[bytes], rows: np.ndarray, refused: dict[int, Refusal]
-) -> tuple[list[dict[str, Any]], np.ndarray, Parsed, list[int]]:
+    values: list[Any], texts: list[bytes], rows: NDArray[Any], refused: dict[int, Refusal]
+) -> tuple[list[dict[str, Any]], NDArray[Any], Parsed, list[int]]:
     """Objects with their rows; refusals; rows left to the text formats. Touches only the lines that are no objects."""
     odd = [place for place, kind in enumerate(map(type, values)) if kind is not dict or place in refused]
     not_json: list[int] = []
@@ -123,7 +124,7 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _read_values(values: list[dict[str, Any]], rows: np.ndarray, settings: NormaliseSettings) -> list[Parsed]:
+def _read_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
     """OTLP exports and other objects."""
     if not values:
         return []
@@ -140,7 +141,7 @@ def _read_values(values: list[dict[str, Any]], rows: np.ndarray, settings: Norma
     return results
 
 
-def _read_texts(lines: pa.Array, rows: np.ndarray, settings: NormaliseSettings) -> list[Parsed]:
+def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
     """Text formats in turn; each takes the lines that are its own."""
     refused: dict[int, Refusal] = {}
     lengths = pc.binary_length(lines).to_numpy(zero_copy_only=False)
@@ -177,7 +178,7 @@ def _read_texts(lines: pa.Array, rows: np.ndarray, settings: NormaliseSettings) 
     return [*results, *_refuse_rest(texts, rows)]
 
 
-def _refuse_rest(texts: pa.Array, rows: np.ndarray) -> list[Parsed]:
+def _refuse_rest(texts: pa.Array, rows: NDArray[Any]) -> list[Parsed]:
     if not len(texts):
         return []
     not_access = is_not_access(texts).to_numpy(zero_copy_only=False)

@@ -18,17 +18,16 @@ __all__ = ["MASK", "SECRET_NAMES", "redact_queries", "redact_texts"]
 MASK = "REDACTED"
 
 SECRET_NAMES = (
-    r"(?:(?:[\w.\[\]-]|%5[BDbd])*(?:token|secret|passw(?:or)?d|passwd|passphrase|pwd|api[_.-]?key|access[_.-]?key|private[_.-]?key|auth[_.-]?key|subscription[_.-]?key"
-    r"|signature|credential|authori[sz]ation|jwt|session|cookie|assertion|verifier|nonce|otp)(?:[\w.\[\]-]|%5[BDbd])*|key|sig|code|auth|pass|pin|sid|hmac|bearer|cvv|cvc)"
+    r"(?:(?:[\w.\[\]-]|%5[BDbd])*(?:token|secret|passw(?:or)?d|passphrase|pwd|(?:api|access|private|auth|subscription)[_.-]?key"
+    r"|signature|credential|authori[sz]ation|jwt|session|cookie|assertion|verifier|nonce|otp)(?:[\w.\[\]-]|%5[BDbd])*"
+    r"|key|sig|code|auth|pass|pin|sid|hmac|bearer|cvv|cvc)"
 )
 """Names whose values are secrets (RE2, case ignored): whole words of the first group may stand anywhere in a name."""
 
 # In a query: name=value up to the next separator, also where '=' or '&' are themselves encoded (a URL within a URL).
 _QUERY = rf"(?i)(^|[&;?]|%26|%3F)({SECRET_NAMES})(=|%3D)(?:[^&;%#]|%[013-9a-f][0-9a-f]|%2[0-57-9a-f])+"
 # In texts: password=..., "password": "...", Authorization: ...; short names such as 'code' are too common in prose.
-_TEXT_NAMES = (
-    r"[\w.-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential|authorization|jwt|set-cookie|cookie|cvv)[\w.-]*"
-)
+_TEXT_NAMES = r"[\w.-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential|authorization|jwt|set-cookie|cookie|cvv)[\w.-]*"
 _TEXT = (
     rf"(?i)(\\?[\"']?\b{_TEXT_NAMES}\\?[\"']?\s*[=:]\s*)(?:(\\?\")(?:[^\"\\]|\\[^\"])+|(')[^']+"
     r"|(?:(?:bearer|basic|digest|apikey|token)\s+)?[^\s,;&\"'}\])\\]+)"
@@ -41,10 +40,13 @@ _KEYS = (
     r"|SG\.[0-9A-Za-z_-]{16,}\.[0-9A-Za-z_-]{16,}|sk-[0-9A-Za-z_-]{20,}|npm_[0-9A-Za-z]{30,}|hf_[0-9A-Za-z]{30,})"
 )
 _USERINFO = r"([A-Za-z][A-Za-z0-9+.-]*://)[^/\s:@]*:[^/\s@]+@"
-_CARD = r"\b(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[47]\d\d|3[068]\d\d|6\d{3})(?:[ +-]|%20)?\d{4,6}(?:[ +-]|%20)?\d{4,5}(?:(?:[ +-]|%20)?\d{1,4})?\b"
+_CARD = (
+    r"\b(?:4\d{3}|5[1-5]\d\d|2[2-7]\d\d|3[47]\d\d|3[068]\d\d|6\d{3})(?:[ +-]|%20)?\d{4,6}(?:[ +-]|%20)?\d{4,5}(?:(?:[ +-]|%20)?\d{1,4})?\b"
+)
 # One cheap scan that every secret above trips; what it lets through needs no further look.
 _SUSPECT = (
-    r"(?i)token|secret|passw|passphrase|pwd|key|credential|authori|jwt|cookie|cvv|bearer|basic[ +%]|eyj|akia|asia|abia|acca|gh[pousr]_|github_pat"
+    r"(?i)token|secret|passw|passphrase|pwd|key|credential|authori|jwt|cookie|cvv|bearer|basic[ +%]"
+    r"|eyj|akia|asia|abia|acca|gh[pousr]_|github_pat"
     r"|glpat-|[sr]k_|sk-|xox|aiza|ya29|sg\.|npm_|hf_|://[^/ ]*@|[2-6]\d{3}(?:[ +-]|%20)?\d{4}"
 )
 _SUSPECT_QUERY = (

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 __all__ = ["Lines", "split_lines"]
 
@@ -16,7 +17,7 @@ class Lines(NamedTuple):
 
     text: pa.Array
     """large_binary[n]: the bytes of each line without its end."""
-    record: np.ndarray
+    record: NDArray[Any]
     """int64[n]: row of the record each line came from, ascending."""
 
 

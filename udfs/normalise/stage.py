@@ -6,11 +6,12 @@ record: a line takes one number, an OTLP export one for each of its spans, log r
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
@@ -28,9 +29,18 @@ __all__ = ["NormaliseOut", "NormaliseSettings", "normalise"]
 STAGE = "normalise"
 
 _NEVER_NULL = (
-    "kind", "environment", "service_name", "request_id", "trace_id", "span_id", "parent_span_id", "http_route", "error_category", "span_kind",
+    "kind",
+    "environment",
+    "service_name",
+    "request_id",
+    "trace_id",
+    "span_id",
+    "parent_span_id",
+    "http_route",
+    "error_category",
+    "span_kind",
     "format",
-)  # fmt: skip
+)
 _REDACTED_TEXTS = ("url_path", "user_agent_original", "span_name", "body", "server_address", "client_id", "http_route")
 _ARRIVED = DEAD_LETTER.arrow.field("arrived_at").type
 
@@ -85,7 +95,7 @@ class _Source:
         self.record = lines.record
         self.is_identity = len(lines.record) == raw.num_rows and (len(lines.record) == 0 or bool((np.diff(lines.record) == 1).all()))
         self.first = np.zeros(len(lines.record), np.int64)
-        self.order: list[tuple[np.ndarray, np.ndarray]] = []
+        self.order: list[tuple[NDArray[Any], NDArray[Any]]] = []
 
     def number(self, results: list[Parsed]) -> None:
         """Give each line its first number within its record."""
@@ -101,7 +111,7 @@ class _Source:
             start_of_record = np.maximum.accumulate(np.where(is_first, np.arange(n), 0))
             self.first = before - before[start_of_record]
 
-    def columns(self, line: np.ndarray, position: np.ndarray | None) -> dict[str, pa.Array]:
+    def columns(self, line: NDArray[Any], position: NDArray[Any] | None) -> dict[str, pa.Array]:
         """Source columns of rows, by line and position within it."""
         index = self.first[line]
         if position is not None:
@@ -115,18 +125,20 @@ class _Source:
 
 
 def _chunk(column: pa.ChunkedArray) -> pa.Array:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    return (
+        column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks) if column.num_chunks else pa.array([], column.type)
+    )
 
 
 class _Part(NamedTuple):
     """Rows of one result with their place in the input."""
 
     table: pa.Table
-    line: np.ndarray
-    position: np.ndarray
+    line: NDArray[Any]
+    position: NDArray[Any]
 
 
-def _part(table: pa.Table, result: Parsed, keep: np.ndarray | None) -> _Part:
+def _part(table: pa.Table, result: Parsed, keep: NDArray[Any] | None) -> _Part:
     position = result.position if result.position is not None else np.zeros(len(result.line), np.int64)
     if keep is None:
         return _Part(table, result.line, position)
@@ -147,7 +159,7 @@ def _in_order(parts: list[_Part], schema: pa.Schema, source: _Source) -> pa.Tabl
     return table
 
 
-def _kept(result: Parsed) -> np.ndarray | None:
+def _kept(result: Parsed) -> NDArray[Any] | None:
     if not result.refused:
         return None
     keep = np.ones(len(result.line), bool)
@@ -215,7 +227,9 @@ def _fill_route(columns: dict[str, pa.Array]) -> None:
     if logged is None:
         columns["http_route"] = read_routes(columns["url_path"])
     elif logged.null_count:
-        columns["http_route"] = pc.coalesce(logged, read_routes(pc.if_else(logged.is_valid(), pa.scalar(None, pa.string()), columns["url_path"])))
+        columns["http_route"] = pc.coalesce(
+            logged, read_routes(pc.if_else(logged.is_valid(), pa.scalar(None, pa.string()), columns["url_path"]))
+        )
 
 
 def _fill_category(columns: dict[str, pa.Array]) -> None:

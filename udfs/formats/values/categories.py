@@ -10,7 +10,15 @@ from schemas.event import ERROR_CATEGORIES
 
 __all__ = ["GRPC_CATEGORIES", "STATUS_CATEGORIES", "category_of_status", "read_categories"]
 
-STATUS_CATEGORIES = {401: "authentication", 403: "authorization", 407: "authentication", 408: "timeout", 429: "rate_limit", 499: "", 504: "timeout"}
+STATUS_CATEGORIES = {
+    401: "authentication",
+    403: "authorization",
+    407: "authentication",
+    408: "timeout",
+    429: "rate_limit",
+    499: "",
+    504: "timeout",
+}
 """Status codes that do not follow the rule '4xx = validation, 5xx = backend'. 499: the caller hung up, nobody's error."""
 
 GRPC_CATEGORIES = {

@@ -5,9 +5,11 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 __all__ = ["duration_ms", "read_durations", "read_sizes", "read_statuses", "size_bytes", "status_code"]
 
@@ -88,7 +90,7 @@ def status_code(value: object) -> int | None:
     return int(number)
 
 
-def read_durations(column: Sequence[object], unit_ms: float = 1.0) -> tuple[pa.Array, np.ndarray | None]:
+def read_durations(column: Sequence[object], unit_ms: float = 1.0) -> tuple[pa.Array, NDArray[Any] | None]:
     """Durations in ms as float64; bad[i] where negative or no number.
 
     Cost: one conversion for numbers, about 1 us a value for texts.
@@ -105,7 +107,7 @@ def read_durations(column: Sequence[object], unit_ms: float = 1.0) -> tuple[pa.A
     return _one_by_one(column, lambda v: duration_ms(v, unit_ms), pa.float64())
 
 
-def read_sizes(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
+def read_sizes(column: Sequence[object]) -> tuple[pa.Array, NDArray[Any] | None]:
     """Sizes in bytes as int64; bad[i] where negative or no whole number."""
     values = _integers(column)
     if values is None:
@@ -116,7 +118,7 @@ def read_sizes(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
     return array, bad if bad.any() else None
 
 
-def read_statuses(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
+def read_statuses(column: Sequence[object]) -> tuple[pa.Array, NDArray[Any] | None]:
     """Status codes as uint16; bad[i] where it is no HTTP status."""
     values = _integers(column)
     if values is None:
@@ -128,7 +130,7 @@ def read_statuses(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None
     return pa.array(np.where(bad, 0, values).astype(np.uint16), mask=absent | bad), bad if bad.any() else None
 
 
-def _integers(column: Sequence[object]) -> np.ndarray | None:
+def _integers(column: Sequence[object]) -> NDArray[Any] | None:
     """Int64 of a column of nothing but integers, else None."""
     if set(map(type, column)) == {int}:
         try:
@@ -140,7 +142,7 @@ def _integers(column: Sequence[object]) -> np.ndarray | None:
 
 def _one_by_one(
     column: Sequence[object], read: Callable[[object], float | None], kind: pa.DataType
-) -> tuple[pa.Array, np.ndarray | None]:
+) -> tuple[pa.Array, NDArray[Any] | None]:
     """For columns of texts, nulls or mixed types: one Python call per value."""
     values: list[float | None] = []
     bad = np.zeros(len(column), bool)

@@ -5,10 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta, timezone
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 __all__ = ["LATEST_US", "TIMESTAMP", "epoch_us", "read_clf_times", "read_nanos", "read_times", "read_time_texts", "time_us"]
 
@@ -20,10 +22,8 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
 _CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3})/(\d{4}):(\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?")
-_ISO = re.compile(
-    r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9})\d*)? ?(?:([Zz]|UTC|GMT)|([+-]\d\d)(?::?(\d\d))?)?"
-)
-_MONTHS = {m: i for i, m in enumerate("jan feb mar apr may jun jul aug sep oct nov dec".split(), 1)}
+_ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d:\d\d(?::\d\d)?)(?:[.,](\d{1,9})\d*)? ?(?:([Zz]|UTC|GMT)|([+-]\d\d)(?::?(\d\d))?)?")
+_MONTHS = {m: i for i, m in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
 # Texts that the cast is sure to accept: 29 February is left to the slow way, as only some years have it.
 _CASTABLE = (
     r"^(?:19[7-9]\d|20\d\d|21\d\d)-(?:(?:0[13578]|1[02])-(?:0[1-9]|[12]\d|3[01])|(?:0[469]|11)-(?:0[1-9]|[12]\d|30)|02-(?:0[1-9]|1\d|2[0-8]))"
@@ -99,7 +99,7 @@ def _clf_us(text: str) -> int:
     zone = UTC
     if sign:
         offset = timedelta(hours=int(zone_hours), minutes=int(zone_minutes))
-        zone = timezone(-offset if sign == "-" else offset)  # type: ignore[assignment]
+        zone = timezone(-offset if sign == "-" else offset)
     moment = datetime(int(year), number, int(day), int(hour), int(minute), int(second), tzinfo=zone)
     return _within((moment - _EPOCH) // _MICROSECOND + int((fraction or "0")[:6].ljust(6, "0")))
 
@@ -110,7 +110,7 @@ def _within(us: int) -> int:
     return us
 
 
-def read_times(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
+def read_times(column: Sequence[object]) -> tuple[pa.Array, NDArray[Any] | None]:
     """Timestamps of a column of JSON values; bad[i] where there is one that cannot be.
 
     Cost: one cast for texts of one style or for numbers; about 1 us a value otherwise.
@@ -126,7 +126,7 @@ def read_times(column: Sequence[object]) -> tuple[pa.Array, np.ndarray | None]:
     return _one_by_one(column, time_us)
 
 
-def read_time_texts(texts: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+def read_time_texts(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
     """Timestamps of texts: ISO 8601 (no zone = UTC), epoch digits, or the common log format's."""
     try:
         return _checked(texts.cast(TIMESTAMP))
@@ -148,7 +148,7 @@ def read_time_texts(texts: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
     return times, bad
 
 
-def read_clf_times(texts: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+def read_clf_times(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
     """Timestamps of '08/Jun/2020:08:04:43 +0000' texts (ISO also passes).
 
     Cost: 1 us per distinct text; a second of log shares one.
@@ -162,7 +162,7 @@ def read_clf_times(texts: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
     return picked, bad[indices] & texts.is_valid().to_numpy(zero_copy_only=False)
 
 
-def read_nanos(column: Sequence[object]) -> np.ndarray:
+def read_nanos(column: Sequence[object]) -> NDArray[Any]:
     """Epoch nanoseconds as int64, 0 where absent, -1 where no number (OTLP writes 64-bit integers as strings)."""
     try:
         kinds = set(map(type, column))
@@ -185,7 +185,7 @@ def _nano(value: object) -> int:
     return number if 0 <= number < LATEST_US * 1_000 else -1
 
 
-def _read_integers(values: np.ndarray) -> tuple[pa.Array, np.ndarray | None]:
+def _read_integers(values: NDArray[Any]) -> tuple[pa.Array, NDArray[Any] | None]:
     size = np.abs(values)
     us = np.where(size < 10**14, values * 1_000, np.where(size < 10**17, values, values // 1_000))
     us = np.where(size < 10**11, values * 1_000_000, us)
@@ -193,7 +193,7 @@ def _read_integers(values: np.ndarray) -> tuple[pa.Array, np.ndarray | None]:
     return pa.array(us).cast(TIMESTAMP), bad if bad.any() else None
 
 
-def _checked(times: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
+def _checked(times: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
     us = times.view(pa.int64()) if times.offset == 0 else times.cast(pa.int64())
     limits = pc.min_max(us).as_py()
     if limits["min"] is None or (limits["min"] >= 0 and limits["max"] < LATEST_US):
@@ -202,7 +202,7 @@ def _checked(times: pa.Array) -> tuple[pa.Array, np.ndarray | None]:
     return times, ~inside.fill_null(True).to_numpy(zero_copy_only=False)
 
 
-def _one_by_one(column: Sequence[object], read: Callable[[object], int | None]) -> tuple[pa.Array, np.ndarray | None]:
+def _one_by_one(column: Sequence[object], read: Callable[[object], int | None]) -> tuple[pa.Array, NDArray[Any] | None]:
     """For odd columns only: one Python call per value."""
     values: list[int | None] = []
     bad = np.zeros(len(column), bool)
