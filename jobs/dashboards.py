@@ -13,7 +13,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml  # type: ignore[import-untyped]
+import yaml
 
 from schemas.errors import ConfigError
 from schemas.event import DEAD_LETTER, EVENT

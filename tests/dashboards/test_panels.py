@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 
-from jobs.dashboards import DASHBOARDS, VIEWS
+from jobs.dashboards import DASHBOARDS
 from tests.dashboards import world
 from tests.dashboards.grafana_query import ALL, Range, expand
 

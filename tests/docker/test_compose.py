@@ -42,7 +42,7 @@ def test_images_are_pinned(service, image):
 def test_versions_agree_with_the_local_stack():
     pom = (ROOT / "pom.xml").read_text()
     assert SERVICES["kafka"]["image"].split(":")[1] in re.findall(r"<version>([^<]+)</version>", pom)
-    flink = re.search(r"apache-flink==([\d.]+)", (ROOT / "setup.cfg").read_text())
+    flink = re.search(r"apache-flink==([\d.]+)", (ROOT / "requirements" / "runtime.in").read_text())
     assert flink
     assert f"FROM flink:{flink.group(1)}-java17" in DOCKERFILE
     assert f"flink-python-{flink.group(1)}.jar" in DOCKERFILE
@@ -153,7 +153,7 @@ def test_what_the_image_copies_exists_and_its_working_directory_stays_empty():
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         *sources, _ = [word for word in line.split() if not word.startswith("--")]
         for source in sources:
-            assert list(ROOT.glob(source)) or "[" in source, f"COPY {source}"
+            assert (ROOT / source).exists(), f"COPY {source}"
     last = DOCKERFILE.rsplit("FROM ", 1)[1]
     workdir = re.findall(r"^WORKDIR (\S+)", last, re.MULTILINE)[-1]
     assert not re.search(rf"^COPY .* {workdir}/?$", last, re.MULTILINE)
