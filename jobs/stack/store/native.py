@@ -1,8 +1,8 @@
 """Native blocks as clients of a newer protocol revision expect them (`client_protocol_version`, used by clickhouse-go).
 
 chDB writes revision 0: no block info, no serialisation byte per column. Clients that ask for a revision get both added, which
-needs the length of each column's data: types are walked here. LowCardinality must be off
-(`low_cardinality_allow_in_native_format=0`). Cost: one step per string cell, so this is for what dashboards read, not for bulk.
+needs the length of each column's data: types are walked here. Cost: one step per string cell, so this is for what dashboards
+read, not for bulk.
 """
 
 from __future__ import annotations
@@ -54,7 +54,9 @@ def reframe(data: bytes) -> Iterator[bytes]:
             type_name = data[at : at + size].decode()
             at += size
             head_end = at
-            at = _skip(data, at, type_name, row_count) if row_count else at
+            if row_count:
+                # Versions of dictionaries, 8 bytes each, come before all other data of a column.
+                at = _skip(data, at + 8 * type_name.count("LowCardinality("), type_name, row_count)
             parts += (data[start:head_end], b"\x00", data[head_end:at])
         yield b"".join(parts)
 
@@ -79,6 +81,8 @@ def _skip(data: bytes, at: int, type_name: str, rows: int) -> int:
         return at + rows * (4 if precision <= 9 else 8 if precision <= 18 else 16 if precision <= 38 else 32)
     if name == "Nullable":
         return _skip(data, at + rows, inner, rows)
+    if name == "LowCardinality":
+        return _skip_dictionary(data, at, inner)
     if name in ("Array", "Map", "Nested"):
         nested = int(struct.unpack_from("<Q", data, at + 8 * (rows - 1))[0])
         at += 8 * rows
@@ -92,6 +96,14 @@ def _skip(data: bytes, at: int, type_name: str, rows: int) -> int:
     if name == "SimpleAggregateFunction":
         return _skip(data, at, _arguments(inner)[1], rows)
     raise StoreFault.of(NOT_IMPLEMENTED, f"The embedded store cannot send {type_name} in this protocol revision")
+
+
+def _skip_dictionary(data: bytes, at: int, inner: str) -> int:
+    """Flags (the lowest byte says how wide indexes are), keys, indexes."""
+    flags, key_count = struct.unpack_from("<QQ", data, at)
+    at = _skip(data, at + 16, inner.removeprefix("Nullable(").removesuffix(")") if inner.startswith("Nullable(") else inner, key_count)
+    (index_count,) = struct.unpack_from("<Q", data, at)
+    return at + 8 + int(index_count) * (1 << (flags & 0xFF))
 
 
 def _arguments(inner: str) -> list[str]:

@@ -91,8 +91,6 @@ class Request:
         for name in settings:
             if not name.replace("_", "").isalnum():
                 raise StoreFault.of((115, "UNKNOWN_SETTING"), f"Unknown setting '{name}'")
-        if self.protocol_revision:
-            settings["low_cardinality_allow_in_native_format"] = "0"
         return Context(
             database=self.params.get("database") or self.headers.get("X-ClickHouse-Database") or "",
             settings=settings,
