@@ -24,7 +24,6 @@ CLOCK = "v1/clock"
 _TICK = "v1/tick/{:015d}/{:012d}"
 _CODED = ("service", "environment", "route", "error")
 _TEXTS = ("request", "trace", "span_text")
-_HEADER = struct.Struct("<4q")
 _CLOCK = struct.Struct("<4q")
 
 TOUCH = np.dtype(
@@ -129,11 +128,12 @@ def clock_from_blob(blob: bytes) -> tuple[int, int, int]:
 
 def _strings_out(array: pa.Array) -> bytes:
     offsets = np.concatenate([[0], np.cumsum(pc.binary_length(array).to_numpy(zero_copy_only=False))]).astype("<i4")
+    head = struct.pack("<q", len(array)) + bytes(offsets.tobytes())
     if not offsets[-1]:
-        return struct.pack("<q", len(array)) + offsets.tobytes()
+        return head
     first = int(np.frombuffer(array.buffers()[1], "<i4")[array.offset])
     content = array.buffers()[2].slice(first, int(offsets[-1])).to_pybytes()
-    return struct.pack("<q", len(array)) + offsets.tobytes() + bytes(content)
+    return head + bytes(content)
 
 
 def _strings_in(data: bytes) -> pa.Array:

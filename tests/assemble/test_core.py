@@ -270,7 +270,16 @@ def test_without_a_root_the_earliest_line_speaks_and_any_error_counts() -> None:
     row = assembled(
         line("r", 1, start_ms=5, service_name="cart", http_route="/cart", http_response_status_code=503, error_category="backend"),
         line("r", 1, start_ms=0, service_name="front", http_route="/buy", duration_ms=30.0),
-        event(1, kind="log", start_ms=-5, request_id="r", service_name="audit", http_route="", http_response_status_code=None, duration_ms=None),
+        event(
+            1,
+            kind="log",
+            start_ms=-5,
+            request_id="r",
+            service_name="audit",
+            http_route="",
+            http_response_status_code=None,
+            duration_ms=None,
+        ),
     )
     assert (row["root_service"], row["root_route"], row["root_span_id"]) == ("front", "/buy", "")
     assert (row["http_response_status_code"], row["error_category"], row["is_error"]) == (200, "backend", True)
