@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import re
+from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -16,18 +18,18 @@ _DASHBOARDS = {json.loads(text)["uid"]: json.loads(text) for text in _COMMITTED.
 _PROVISIONING = DASHBOARDS / "provisioning"
 
 
-def test_the_committed_json_is_what_the_definitions_render():
+def test_the_committed_json_is_what_the_definitions_render() -> None:
     assert render_all() == _COMMITTED, "run: python -m jobs.dashboards"
     assert main(["--check"]) == 0
 
 
-def test_uids_are_stable_and_unique():
+def test_uids_are_stable_and_unique() -> None:
     assert len(_DASHBOARDS) == len(_COMMITTED)
     assert set(_DASHBOARDS) == {f"anomasec-{name.removesuffix('.json')}" for name in _COMMITTED}
 
 
 @pytest.mark.parametrize("dashboard", _DASHBOARDS.values(), ids=_DASHBOARDS)
-def test_a_dashboard_is_read_only_and_every_panel_says_what_it_shows_and_in_which_unit(dashboard):
+def test_a_dashboard_is_read_only_and_every_panel_says_what_it_shows_and_in_which_unit(dashboard: dict[str, Any]) -> None:
     assert dashboard["editable"] is False
     assert len({p["id"] for p in dashboard["panels"]}) == len(dashboard["panels"])
     for panel in dashboard["panels"]:
@@ -37,7 +39,7 @@ def test_a_dashboard_is_read_only_and_every_panel_says_what_it_shows_and_in_whic
 
 
 @pytest.mark.parametrize("dashboard", _DASHBOARDS.values(), ids=_DASHBOARDS)
-def test_panels_do_not_overlap(dashboard):
+def test_panels_do_not_overlap(dashboard: dict[str, Any]) -> None:
     cells = [
         (x, y)
         for p in dashboard["panels"]
@@ -49,7 +51,7 @@ def test_panels_do_not_overlap(dashboard):
 
 
 @pytest.mark.parametrize("dashboard", _DASHBOARDS.values(), ids=_DASHBOARDS)
-def test_every_variable_of_a_query_is_declared(dashboard):
+def test_every_variable_of_a_query_is_declared(dashboard: dict[str, Any]) -> None:
     declared = {v["name"] for v in dashboard["templating"]["list"]}
     for panel in dashboard["panels"]:
         used = set(re.findall(r"\$\{(\w+)(?::\w+)?\}", panel["targets"][0]["rawSql"] + panel["title"]))
@@ -57,7 +59,7 @@ def test_every_variable_of_a_query_is_declared(dashboard):
 
 
 @pytest.mark.parametrize("dashboard", _DASHBOARDS.values(), ids=_DASHBOARDS)
-def test_every_link_leads_to_a_dashboard_and_sets_variables_it_has(dashboard):
+def test_every_link_leads_to_a_dashboard_and_sets_variables_it_has(dashboard: dict[str, Any]) -> None:
     for url in re.findall(r'"url": "([^"]+)"', json.dumps(dashboard)):
         uid, _, parameters = url.removeprefix("/d/").partition("?")
         names = {v["name"] for v in _DASHBOARDS[uid]["templating"]["list"]}
@@ -66,7 +68,7 @@ def test_every_link_leads_to_a_dashboard_and_sets_variables_it_has(dashboard):
         assert set(re.findall(r"\$\{(\w+):queryparam\}", parameters)) <= own & names
 
 
-def test_one_can_drill_down_from_the_overview_to_a_waterfall():
+def test_one_can_drill_down_from_the_overview_to_a_waterfall() -> None:
     links = {uid: set(re.findall(r"/d/(anomasec-[\w-]+)", json.dumps(d["panels"]))) for uid, d in _DASHBOARDS.items()}
     assert "anomasec-endpoints" in links["anomasec-overview"]
     assert "anomasec-transactions" in links["anomasec-endpoints"]
@@ -74,7 +76,7 @@ def test_one_can_drill_down_from_the_overview_to_a_waterfall():
     assert "anomasec-transactions" in links["anomasec-anomalies"]
 
 
-def test_the_provisioned_data_source_is_the_one_the_dashboards_name():
+def test_the_provisioned_data_source_is_the_one_the_dashboards_name() -> None:
     source = yaml.safe_load((_PROVISIONING / "datasources" / "clickhouse.yaml").read_text())["datasources"][0]
     assert (source["uid"], source["type"]) == ("anomasec", "grafana-clickhouse-datasource")
     assert source["jsonData"]["protocol"] == "http"
@@ -90,7 +92,7 @@ def test_the_provisioned_data_source_is_the_one_the_dashboards_name():
         ({"description": None}, "missing keys ['description']"),
     ],
 )
-def test_a_mistake_in_a_definition_is_told_with_file_and_panel(tmp_path, change, told):
+def test_a_mistake_in_a_definition_is_told_with_file_and_panel(tmp_path: Path, change: dict[str, Any], told: str) -> None:
     panel = {"title": "Rate", "type": "stat", "size": "4x4", "description": "d", "sql": "SELECT 1"} | change
     panel = {key: value for key, value in panel.items() if value is not None}
     (tmp_path / "source").mkdir()

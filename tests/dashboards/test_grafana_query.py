@@ -1,5 +1,7 @@
 """The twin of Grafana's expansion, checked against examples of what the real one answers."""
 
+from typing import Any
+
 import pytest
 
 from tests.dashboards.grafana_query import ALL, Range, expand
@@ -7,7 +9,7 @@ from tests.dashboards.grafana_query import ALL, Range, expand
 TIME = Range(1_700_000_000_000, 1_700_003_600_000)
 
 
-def grow(sql, **variables):
+def grow(sql: str, **variables: Any) -> str:
     return expand(sql, variables, {"service": ["a", "b"]}, TIME)
 
 
@@ -25,28 +27,28 @@ def grow(sql, **variables):
         ("$__fromTime $__toTime_ms", "toDateTime(1700000000) fromUnixTimestamp64Milli(1700003600000)"),
     ],
 )
-def test_a_macro_becomes_what_the_data_source_makes_of_it(sql, expected):
+def test_a_macro_becomes_what_the_data_source_makes_of_it(sql: str, expected: str) -> None:
     assert grow(sql) == expected
 
 
-def test_conditional_all_vanishes_for_all_and_for_nothing_chosen():
+def test_conditional_all_vanishes_for_all_and_for_nothing_chosen() -> None:
     sql = "WHERE $__conditionalAll(s IN (${service:sqlstring}), $service)"
     assert grow(sql, service=ALL) == "WHERE 1=1"
     assert grow(sql, service="") == "WHERE 1=1"
     assert grow(sql, service=["a", "it's"]) == "WHERE s IN ('a','it''s')"
 
 
-def test_all_without_a_condition_stands_for_every_option():
+def test_all_without_a_condition_stands_for_every_option() -> None:
     assert grow("s IN (${service:singlequote})", service=ALL) == "s IN ('a','b')"
 
 
-def test_a_value_cannot_end_its_string():
+def test_a_value_cannot_end_its_string() -> None:
     assert grow("x = ${id:sqlstring}", id="' OR 1=1 --") == "x = ''' OR 1=1 --'"
 
 
-def test_an_unknown_variable_stays_as_it_is():
+def test_an_unknown_variable_stays_as_it_is() -> None:
     assert grow("x = $nothing") == "x = $nothing"
 
 
-def test_a_macro_in_a_comment_is_not_expanded():
+def test_a_macro_in_a_comment_is_not_expanded() -> None:
     assert "toDateTime" not in grow("SELECT 1 -- $__timeFilter(t)")

@@ -23,7 +23,7 @@ ONE_SHOT = {"init", "submit"}
 TOPICS = {line.split()[0] for line in (DOCKER / "kafka" / "topics.txt").read_text().splitlines() if line.strip() and line[0] != "#"}
 
 
-def test_the_services_are_those_of_the_way_of_a_log_line():
+def test_the_services_are_those_of_the_way_of_a_log_line() -> None:
     assert set(SERVICES) == LONG_RUNNING | ONE_SHOT
 
 
@@ -35,11 +35,11 @@ def test_the_services_are_those_of_the_way_of_a_log_line():
         ("grafana", r"grafana/grafana:13\.\d+\.\d+"),
     ],
 )
-def test_images_are_pinned(service, image):
+def test_images_are_pinned(service: str, image: str) -> None:
     assert re.fullmatch(image, SERVICES[service]["image"])
 
 
-def test_versions_agree_with_the_local_stack():
+def test_versions_agree_with_the_local_stack() -> None:
     pom = (ROOT / "pom.xml").read_text()
     assert SERVICES["kafka"]["image"].split(":")[1] in re.findall(r"<version>([^<]+)</version>", pom)
     flink = re.search(r"apache-flink==([\d.]+)", (ROOT / "requirements" / "runtime.in").read_text())
@@ -49,21 +49,21 @@ def test_versions_agree_with_the_local_stack():
     assert "FROM python:3.11." in DOCKERFILE
 
 
-def test_ports_are_open_on_this_machine_only():
+def test_ports_are_open_on_this_machine_only() -> None:
     ports = [port for service in SERVICES.values() for port in service.get("ports", ())]
     assert len(ports) >= 5
     assert all(port.startswith("127.0.0.1:") for port in ports)
 
 
 @pytest.mark.parametrize("name", sorted(LONG_RUNNING))
-def test_a_service_that_stays_has_a_health_check_a_memory_limit_and_comes_back(name):
+def test_a_service_that_stays_has_a_health_check_a_memory_limit_and_comes_back(name: str) -> None:
     service = SERVICES[name]
     assert service["healthcheck"]["test"][0] == "CMD"
     assert service["deploy"]["resources"]["limits"]["memory"]
     assert service["restart"] == "unless-stopped"
 
 
-def test_init_waits_for_broker_and_store_and_submit_waits_for_init():
+def test_init_waits_for_broker_and_store_and_submit_waits_for_init() -> None:
     assert {name: c["condition"] for name, c in SERVICES["init"]["depends_on"].items()} == {
         "kafka": "service_healthy",
         "clickhouse": "service_healthy",
@@ -72,7 +72,7 @@ def test_init_waits_for_broker_and_store_and_submit_waits_for_init():
     assert all(SERVICES[name]["restart"] == "no" for name in ONE_SHOT)
 
 
-def test_every_mounted_path_exists_and_every_named_volume_is_declared():
+def test_every_mounted_path_exists_and_every_named_volume_is_declared() -> None:
     for name, service in SERVICES.items():
         for volume in service.get("volumes", ()):
             source = volume.split(":")[0]
@@ -82,7 +82,7 @@ def test_every_mounted_path_exists_and_every_named_volume_is_declared():
                 assert source in COMPOSE["volumes"], f"{name}: {source}"
 
 
-def test_data_outlives_the_containers():
+def test_data_outlives_the_containers() -> None:
     kept = {"kafka": "/var/lib/kafka/data", "clickhouse": "/var/lib/clickhouse", "taskmanager": "/data", "grafana": "/var/lib/grafana"}
     for name, path in kept.items():
         assert any(v.split(":")[1] == path and not v.startswith(".") for v in SERVICES[name]["volumes"])
@@ -90,7 +90,7 @@ def test_data_outlives_the_containers():
 
 
 @pytest.mark.parametrize("name", ["init", "submit", "taskmanager"])
-def test_our_containers_hold_a_configuration_that_our_own_reader_accepts(name, tmp_path):
+def test_our_containers_hold_a_configuration_that_our_own_reader_accepts(name: str, tmp_path: Path) -> None:
     given = SERVICES[name]["environment"]
     env = {key: str(value) for key, value in given.items() if key.startswith("ANOMASEC_")}
     config = load_config(env=env | {"ANOMASEC_HOME": str(tmp_path)})
@@ -99,7 +99,7 @@ def test_our_containers_hold_a_configuration_that_our_own_reader_accepts(name, t
     assert f"INTERNAL://{config.kafka.bootstrap_servers}" in SERVICES["kafka"]["environment"]["KAFKA_ADVERTISED_LISTENERS"]
 
 
-def test_flink_keeps_its_state_where_all_containers_see_it_and_shows_its_metrics():
+def test_flink_keeps_its_state_where_all_containers_see_it_and_shows_its_metrics() -> None:
     properties = yaml.safe_load(SERVICES["taskmanager"]["environment"]["FLINK_PROPERTIES"])
     assert properties["execution.checkpointing.dir"] == SERVICES["submit"]["environment"]["ANOMASEC_FLINK_CHECKPOINT_DIR"]
     assert properties["jobmanager.rpc.address"] == SERVICES["jobmanager"]["hostname"]
@@ -110,7 +110,7 @@ def test_flink_keeps_its_state_where_all_containers_see_it_and_shows_its_metrics
     assert not set(base) & set(properties), "a setting has one home"
 
 
-def test_no_password_is_written_down_and_each_must_be_chosen():
+def test_no_password_is_written_down_and_each_must_be_chosen() -> None:
     text = (DOCKER / "compose.yaml").read_text()
     needed = set(re.findall(r"\$\{(\w+):\?", text))
     assert not re.findall(r"\$\{\w+:-", text), "no defaults for secrets"
@@ -119,12 +119,12 @@ def test_no_password_is_written_down_and_each_must_be_chosen():
     assert not any(example.values())
 
 
-def test_the_broker_makes_no_topic_by_itself():
+def test_the_broker_makes_no_topic_by_itself() -> None:
     assert SERVICES["kafka"]["environment"]["KAFKA_AUTO_CREATE_TOPICS_ENABLE"] == "false"
     assert {"raw", "points", "anomalies", "incidents", "dead-letters"} == TOPICS
 
 
-def test_grafana_gets_its_plugin_provisioning_and_every_value_the_data_source_names():
+def test_grafana_gets_its_plugin_provisioning_and_every_value_the_data_source_names() -> None:
     grafana = SERVICES["grafana"]
     assert re.fullmatch(r"grafana-clickhouse-datasource@4\.20\.\d+", grafana["environment"]["GF_PLUGINS_PREINSTALL_SYNC"])
     source = (ROOT / "dashboards" / "provisioning" / "datasources" / "clickhouse.yaml").read_text()
@@ -137,7 +137,7 @@ def test_grafana_gets_its_plugin_provisioning_and_every_value_the_data_source_na
     assert (folder / home.name).is_file()
 
 
-def test_grafanas_user_may_only_read():
+def test_grafanas_user_may_only_read() -> None:
     root = ET.parse(DOCKER / "clickhouse" / "grafana-user.xml").getroot()
     user = root.find("users/grafana")
     assert user is not None
@@ -149,7 +149,7 @@ def test_grafanas_user_may_only_read():
     assert password.get("from_env") in SERVICES["clickhouse"]["environment"]
 
 
-def test_what_the_image_copies_exists_and_its_working_directory_stays_empty():
+def test_what_the_image_copies_exists_and_its_working_directory_stays_empty() -> None:
     for line in re.findall(r"^COPY (?!--from)(.+)$", DOCKERFILE, re.MULTILINE):
         *sources, _ = [word for word in line.split() if not word.startswith("--")]
         for source in sources:
@@ -161,7 +161,7 @@ def test_what_the_image_copies_exists_and_its_working_directory_stays_empty():
     assert "/opt/flink/lib/" in last
 
 
-def test_the_collector_examples_send_to_the_raw_topic_and_wait_for_the_brokers_word():
+def test_the_collector_examples_send_to_the_raw_topic_and_wait_for_the_brokers_word() -> None:
     otel = yaml.safe_load((DOCKER / "collectors" / "otel-collector.yaml").read_text())
     exporters = otel["exporters"]
     assert {part["topic"] for e in exporters.values() for part in e.values() if isinstance(part, dict) and "topic" in part} == {"raw"}
@@ -184,7 +184,7 @@ def test_the_collector_examples_send_to_the_raw_topic_and_wait_for_the_brokers_w
     assert {i for part in ("transforms", "sinks") for e in vector[part].values() for i in e["inputs"]} <= known
 
 
-def test_records_of_the_collectors_fit_into_the_topic():
+def test_records_of_the_collectors_fit_into_the_topic() -> None:
     raw = next(line for line in (DOCKER / "kafka" / "topics.txt").read_text().splitlines() if line.startswith("raw"))
     limit = int(re.findall(r"max\.message\.bytes=(\d+)", raw)[0])
     for name in ("otel-collector.yaml", "vector.toml"):

@@ -31,14 +31,14 @@ def _commands(text: str) -> set[tuple[str, str]]:
 
 
 @pytest.mark.parametrize("page", TEXT)
-def test_links_lead_somewhere(page):
+def test_links_lead_somewhere(page: str) -> None:
     for target in re.findall(r"\]\(([^)]+)\)", TEXT[page]):
         if not target.startswith(("http://", "https://", "#")):
             assert ((ROOT / page).parent / target.partition("#")[0]).exists(), target
 
 
 @pytest.mark.parametrize("page", TEXT)
-def test_commands_exist_with_the_options_that_are_shown(page):
+def test_commands_exist_with_the_options_that_are_shown(page: str) -> None:
     for name, rest in _commands(TEXT[page]):
         assert name in KNOWN, f"anomasec {name}"
         parser = argparse.ArgumentParser()
@@ -48,17 +48,17 @@ def test_commands_exist_with_the_options_that_are_shown(page):
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"anomasec {name} {rest}"
 
 
-def test_the_readme_names_every_command():
+def test_the_readme_names_every_command() -> None:
     assert {name for name, _ in _commands(TEXT["README.md"])} >= KNOWN
 
 
 @pytest.mark.parametrize("page", TEXT)
-def test_make_targets_exist(page):
+def test_make_targets_exist(page: str) -> None:
     targets = set(re.findall(r"^([a-z0-9-]+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
     assert set(re.findall(r"(?:`|^)make ([a-z0-9-]+)", TEXT[page], re.MULTILINE)) <= targets
 
 
-def test_every_folder_of_the_repository_is_in_the_readmes_table_and_exists():
+def test_every_folder_of_the_repository_is_in_the_readmes_table_and_exists() -> None:
     table = TEXT["README.md"].split("## What each folder holds")[1].split("##")[0]
     named = set(re.findall(r"^\| \[(\w[\w-]*)/\]", table, re.MULTILINE))
     assert all((ROOT / name).is_dir() for name in named)
@@ -68,7 +68,7 @@ def test_every_folder_of_the_repository_is_in_the_readmes_table_and_exists():
 _BY_PRODUCTS = {"build", "dist", "requirements", "anomasec.egg-info", "__pycache__"}
 
 
-def test_the_configuration_example_is_one_that_our_reader_accepts(tmp_path):
+def test_the_configuration_example_is_one_that_our_reader_accepts(tmp_path: Path) -> None:
     from jobs.config import load_config
 
     example = re.findall(r"```toml\n(.*?)```", TEXT["README.md"], re.DOTALL)[0]
@@ -79,21 +79,21 @@ def test_the_configuration_example_is_one_that_our_reader_accepts(tmp_path):
     assert config.flink.parallelism == 4
 
 
-def test_the_rule_of_the_tuning_exercise_is_in_the_file():
+def test_the_rule_of_the_tuning_exercise_is_in_the_file() -> None:
     rule = re.findall(r"```sql\n(.*?)\n```", TEXT["README.md"], re.DOTALL)[0]
     lines = [" ".join(line.split()) for line in (ROOT / "sql" / "flink" / "score.sql").read_text().splitlines()]
     assert " ".join(rule.split()) in lines
 
 
 @pytest.mark.parametrize("page", TEXT)
-def test_files_that_are_named_exist(page):
+def test_files_that_are_named_exist(page: str) -> None:
     # Placeholders and files that come into being later are written with <> or without a folder.
     for path in re.findall(r"`((?:jobs|udfs|schemas|sql|docs|docker|dashboards|tests|flink-conf|requirements)/[\w./-]+)`", TEXT[page]):
         assert (ROOT / path).exists(), path
 
 
 @pytest.mark.parametrize("page", TEXT)
-def test_knobs_and_settings_that_are_named_exist(page):
+def test_knobs_and_settings_that_are_named_exist(page: str) -> None:
     knobs = {f.name.replace("_", ".", 1) for f in fields(Knobs)}
     settings = {f"{section}_{f.name}".upper() for section, cls in SECTIONS.items() for f in fields(cls)} | {"HOME", "SQL_DIR"}
     assert set(re.findall(r"`anomasec\.([a-z]+\.[a-z_]+)`", TEXT[page])) - {"toml"} <= knobs
@@ -102,7 +102,7 @@ def test_knobs_and_settings_that_are_named_exist(page):
         assert f"{section}_{key}".upper() in settings
 
 
-def test_messages_that_are_explained_are_messages_of_the_code():
+def test_messages_that_are_explained_are_messages_of_the_code() -> None:
     table = TEXT["docs/operations.md"].split("## What the messages mean")[1]
     messages = re.findall(r"^\| `([^`]+)` \|", table, re.MULTILINE)
     assert len(messages) > 15
@@ -111,7 +111,7 @@ def test_messages_that_are_explained_are_messages_of_the_code():
         assert re.search(pattern, SOURCE), message
 
 
-def test_every_decision_is_listed_and_has_its_four_parts():
+def test_every_decision_is_listed_and_has_its_four_parts() -> None:
     index = TEXT["docs/adr/README.md"]
     for path in sorted((ROOT / "docs" / "adr").glob("0*.md")):
         assert f"({path.name})" in index

@@ -19,17 +19,17 @@ from tests.dashboards import world
 _TOPICS: dict[str, Record] = {"anomalies": ANOMALY, "incidents": INCIDENT, "dead-letters": DEAD_LETTER}
 
 
-def test_the_committed_files_are_what_the_declarations_render():
+def test_the_committed_files_are_what_the_declarations_render() -> None:
     assert {path: path.read_text() for path in render_all()} == render_all(), "run: python -m jobs.published"
     assert main(["--check"]) == 0
 
 
-def test_every_topic_that_leaves_the_product_has_a_schema():
+def test_every_topic_that_leaves_the_product_has_a_schema() -> None:
     assert {path.name for path in (ROOT / "schemas" / "json").iterdir()} == {f"{topic}.schema.json" for topic in _TOPICS}
 
 
 @pytest.mark.parametrize("topic", _TOPICS)
-def test_real_messages_fit_the_schema(topic):
+def test_real_messages_fit_the_schema(topic: str) -> None:
     view = topic.replace("-", "_")
     schema = json_schema(topic, _TOPICS[topic])
     texts = list(messages(view, world.rows()[view]))
@@ -41,7 +41,7 @@ def test_real_messages_fit_the_schema(topic):
             assert _fits(value, schema["properties"][name]), (name, value)
 
 
-def test_a_message_that_does_not_fit_is_noticed():
+def test_a_message_that_does_not_fit_is_noticed() -> None:
     schema = json_schema("incidents", INCIDENT)["properties"]
     assert not _fits(None, schema["incident_id"])
     assert not _fits("3", schema["anomaly_count"])
