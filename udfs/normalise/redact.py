@@ -25,9 +25,12 @@ SECRET_NAMES = (
 """Names whose values are secrets (RE2, case ignored): whole words of the first group may stand anywhere in a name."""
 
 # In a query: name=value up to the next separator, also where '=' or '&' are themselves encoded (a URL within a URL).
-_QUERY = rf"(?i)(^|[&;?]|%26|%3F)({SECRET_NAMES})(=|%3D)(?:[^&;%#]|%[013-9a-f][0-9a-f]|%2[0-57-9a-f])+"
+_QUERY = rf"(?i)(^|[&;?]|%26|%3F)({SECRET_NAMES})(=|%3D)(?:[^&%]|%(?:[^2&]|2(?:[^6&]|$)|$))+"
 # In texts: password=..., "password": "...", Authorization: ...; short names such as 'code' are too common in prose.
-_TEXT_NAMES = r"[\w.-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|api[_.-]?key|access[_.-]?key|private[_.-]?key|credential|authorization|jwt|set-cookie|cookie|cvv)[\w.-]*"
+_TEXT_NAMES = (
+    r"[\w.-]*(?:token|secret|passw(?:or)?d|passphrase|pwd|(?:api|access|private)[_.-]?key"
+    r"|credential|authorization|jwt|cookie|cvv)[\w.-]*"
+)
 _TEXT = (
     rf"(?i)(\\?[\"']?\b{_TEXT_NAMES}\\?[\"']?\s*[=:]\s*)(?:(\\?\")(?:[^\"\\]|\\[^\"])+|(')[^']+"
     r"|(?:(?:bearer|basic|digest|apikey|token)\s+)?[^\s,;&\"'}\])\\]+)"
