@@ -226,7 +226,7 @@ def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
     if logged is not None:
         given = pc.index_in(logged, _KINDS).fill_null(0).to_numpy(zero_copy_only=False)
         code = np.where(given > 0, given, code)
-    parsed.refuse(code == 0, "unknown_format")
+    parsed.refuse(code == 0, "unknown_format", ["no method, path, status, operation or message"] * n)
     columns["kind"] = pc.take(_KINDS, pa.array(code))
 
 

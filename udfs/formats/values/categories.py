@@ -16,10 +16,13 @@ STATUS_CATEGORIES = {
     407: "authentication",
     408: "timeout",
     429: "rate_limit",
+    460: "",
     499: "",
     504: "timeout",
+    561: "authentication",
 }
-"""Status codes that do not follow the rule '4xx = validation, 5xx = backend'. 499: the caller hung up, nobody's error."""
+"""Status codes that do not follow the rule '4xx = validation, 5xx = backend'. 499 (nginx) and 460 (AWS ALB): the caller hung up,
+nobody's error; 561 (AWS ALB): the identity provider refused."""
 
 GRPC_CATEGORIES = {
     2: "backend", 3: "validation", 4: "timeout", 5: "validation", 6: "validation", 7: "authorization", 8: "rate_limit", 9: "validation",

@@ -34,6 +34,10 @@ def read_request_lines(lines: pa.Array) -> Target:
     if parts.null_count:
         method, target = _where_valid(method, parts), _where_valid(target, parts)
     split = read_targets(target)
+    tunnel = pc.equal(method, "CONNECT").fill_null(False)
+    if pc.any(tunnel).as_py():  # names a host and port, no path
+        path = pc.if_else(tunnel, pa.scalar(None, _TEXT), split.path)
+        return Target(method, path, split.query, pc.if_else(tunnel, target, split.host))
     return Target(method, split.path, split.query, split.host)
 
 

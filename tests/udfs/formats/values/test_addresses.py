@@ -57,6 +57,7 @@ def test_names_and_dashes_are_no_addresses() -> None:
         ("GET http://example.com?x=1 HTTP/1.1", ("GET", "/", "x=1", "example.com")),
         ("OPTIONS * HTTP/1.1", ("OPTIONS", "*", None, None)),
         ("PROPFIND /dav HTTP/1.1", ("PROPFIND", "/dav", None, None)),
+        ("CONNECT example.com:443 HTTP/1.1", ("CONNECT", None, None, "example.com:443")),
         ("GET /a b HTTP/1.1", ("GET", "/a b", None, None)),
         ("GET /?u=http://e.com/x HTTP/1.1", ("GET", "/", "u=http://e.com/x", None)),
         ("-", (None, None, None, None)),
