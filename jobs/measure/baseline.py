@@ -7,9 +7,11 @@ The functions of this file are used by the streaming state (`series.py`, many se
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
+from numpy.typing import NDArray
 
 from jobs.measure.seasonality import SLOT_US, SLOTS, fold
 
@@ -35,29 +37,29 @@ _CHUNK = 8_192
 class BaselineColumns:
     """Baselines of n points; NaN = not known (yet)."""
 
-    expected: np.ndarray
+    expected: NDArray[Any]
     """float64[n]: what is expected of the value."""
-    spread: np.ndarray
+    spread: NDArray[Any]
     """float64[n]: robust standard deviation around it, > 0."""
-    seasonal_expected: np.ndarray
+    seasonal_expected: NDArray[Any]
     """float64[n]: the usual value at this time of day, from earlier days."""
-    history_count: np.ndarray
+    history_count: NDArray[Any]
     """int32[n]: earlier points that `expected` rests on."""
-    previous: np.ndarray
+    previous: NDArray[Any]
     """float64[n]: value of the point before."""
 
 
-def middle(values: np.ndarray) -> np.ndarray:
+def middle(values: NDArray[Any]) -> NDArray[Any]:
     """Median of each row of float64[n, k], NaN left out; NaN where a row has nothing else. About 1 us per row of 60."""
     ordered = np.sort(values, axis=1)  # NaN goes last
     count = np.sum(~np.isnan(ordered), axis=1)
     row = np.arange(len(values))
     low, high = ordered[row, np.maximum(count - 1, 0) // 2], ordered[row, np.minimum(count // 2, values.shape[1] - 1)]
-    medians: np.ndarray = 0.5 * (low + high)
+    medians: NDArray[Any] = 0.5 * (low + high)
     return medians
 
 
-def expected_values(history: np.ndarray, seasonal: np.ndarray, seasonal_now: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def expected_values(history: NDArray[Any], seasonal: NDArray[Any], seasonal_now: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Level of each series and the number of points it rests on.
 
     Parameters
@@ -77,11 +79,11 @@ def expected_values(history: np.ndarray, seasonal: np.ndarray, seasonal_now: np.
     return np.where(count >= _enough(history), expected, np.nan), count
 
 
-def _enough(history: np.ndarray) -> int:
+def _enough(history: NDArray[Any]) -> int:
     return min(WARM_UP, int(history.shape[1]))
 
 
-def _aligned(history: np.ndarray, seasonal: np.ndarray, seasonal_now: np.ndarray) -> np.ndarray:
+def _aligned(history: NDArray[Any], seasonal: NDArray[Any], seasonal_now: NDArray[Any]) -> NDArray[Any]:
     """The history as it would look at this time of day; as it is, where too little is known of the season."""
     aligned = history - seasonal + seasonal_now[:, None]
     seasoned = np.sum(~np.isnan(aligned), axis=1) >= _enough(history)
@@ -89,8 +91,8 @@ def _aligned(history: np.ndarray, seasonal: np.ndarray, seasonal_now: np.ndarray
 
 
 def spreads(
-    history: np.ndarray, seasonal: np.ndarray, seasonal_now: np.ndarray, expected: np.ndarray, long_deviation: np.ndarray
-) -> np.ndarray:
+    history: NDArray[Any], seasonal: NDArray[Any], seasonal_now: NDArray[Any], expected: NDArray[Any], long_deviation: NDArray[Any]
+) -> NDArray[Any]:
     """Robust standard deviation of each series, float64[n], > 0; NaN where nothing is expected.
 
     Parameters
@@ -113,7 +115,7 @@ def spreads(
     return np.where(np.isnan(expected), np.nan, np.maximum(np.maximum(scale, _RELATIVE_FLOOR * np.abs(expected)), _ABSOLUTE_FLOOR))
 
 
-def causal_baselines(time_us: np.ndarray, value: np.ndarray, history: int, seasonal: bool = True) -> BaselineColumns:
+def causal_baselines(time_us: NDArray[Any], value: NDArray[Any], history: int, seasonal: bool = True) -> BaselineColumns:
     """Baselines of one whole series, each point's from the points before it only.
 
     Parameters
@@ -136,7 +138,7 @@ def causal_baselines(time_us: np.ndarray, value: np.ndarray, history: int, seaso
     of[finite] = np.cumsum(~repeats) - 1
     missing = of < 0
 
-    def spread_out(column: np.ndarray, fill: float) -> np.ndarray:
+    def spread_out(column: NDArray[Any], fill: float) -> NDArray[Any]:
         out = np.full(len(value), fill, column.dtype)
         out[~missing] = column[of[~missing]]
         return out
@@ -150,7 +152,7 @@ def causal_baselines(time_us: np.ndarray, value: np.ndarray, history: int, seaso
     )
 
 
-def _kept_baselines(time_us: np.ndarray, value: np.ndarray, history: int, seasonal: bool) -> BaselineColumns:
+def _kept_baselines(time_us: NDArray[Any], value: NDArray[Any], history: int, seasonal: bool) -> BaselineColumns:
     n = len(value)
     now = _seasonal_values(time_us, value) if seasonal else np.full(n, np.nan)
     lead = np.full(history, np.nan)
@@ -169,7 +171,7 @@ def _kept_baselines(time_us: np.ndarray, value: np.ndarray, history: int, season
     return BaselineColumns(expected, spread, now, count.astype(np.int32), previous)
 
 
-def _seasonal_values(time_us: np.ndarray, value: np.ndarray) -> np.ndarray:
+def _seasonal_values(time_us: NDArray[Any], value: NDArray[Any]) -> NDArray[Any]:
     """The profile at each point, as the streaming state would have it; loops over the days seen, not over points."""
     if not len(value):
         return np.zeros(0)
@@ -191,11 +193,11 @@ def _seasonal_values(time_us: np.ndarray, value: np.ndarray) -> np.ndarray:
         at = slot[runs]
         seen[runs] = level[at]
         level[at], deviation[at] = fold(level[at], deviation[at], means[runs])
-    at_points: np.ndarray = seen[run].astype(np.float64)
+    at_points: NDArray[Any] = seen[run].astype(np.float64)
     return at_points
 
 
-def _long_deviations(distance: np.ndarray) -> np.ndarray:
+def _long_deviations(distance: NDArray[Any]) -> NDArray[Any]:
     """Median of the medians of the last whole blocks of `distance` before each point; NaN until there are a few."""
     n = len(distance)
     known = ~np.isnan(distance)
@@ -206,11 +208,11 @@ def _long_deviations(distance: np.ndarray) -> np.ndarray:
         return np.full(n, np.nan)
     medians = middle(stored[: whole * BLOCK].reshape(whole, BLOCK)).astype(np.float32).astype(np.float64)
     windows = sliding_window_view(np.concatenate([np.full(BLOCKS, np.nan), medians]), BLOCKS)
-    at_points: np.ndarray = long_medians(windows)[before]
+    at_points: NDArray[Any] = long_medians(windows)[before]
     return at_points
 
 
-def long_medians(blocks: np.ndarray) -> np.ndarray:
+def long_medians(blocks: NDArray[Any]) -> NDArray[Any]:
     """Median of each row of the long memory, float64[n, BLOCKS], NaN = empty; NaN until a few blocks are whole."""
     enough = np.sum(~np.isnan(blocks), axis=1) >= _MIN_BLOCKS
     return np.where(enough, middle(blocks), np.nan)

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.measure.baseline import WARM_UP, BaselineColumns
 from jobs.measure.emitted import Emitted
@@ -57,7 +59,7 @@ class WindowChain:
         self.open: list[dict[int, WindowCounts]] = [{} for _ in widths_s]
         self.emitted: list[dict[int, Emitted]] = [{} for _ in widths_s]
         self._wait_us, self._horizon_us, self._history, self._details = wait_us, horizon_us, history, details
-        self._amended: list[dict[int, list[np.ndarray]]] = [{} for _ in widths_s]
+        self._amended: list[dict[int, list[NDArray[Any]]]] = [{} for _ in widths_s]
         self._dirty: set[tuple[str, int, int]] = set()
 
     def expire(self, now_us: int) -> None:
@@ -150,7 +152,7 @@ class WindowChain:
                 deadlines.append(min(due) + width + self._wait_us)
         return min(deadlines, default=None)
 
-    def _silent(self, i: int, start: int, window: WindowCounts | None) -> np.ndarray:
+    def _silent(self, i: int, start: int, window: WindowCounts | None) -> NDArray[Any]:
         """Entities that had requests lately but have none in this window.
 
         Clients come and go: theirs are reported only once there is a baseline to miss them by.
@@ -162,7 +164,7 @@ class WindowChain:
         entities = np.unique(pool["entity"][alive])
         return entities if window is None else np.setdiff1d(entities, window.entities[window.counts[:, 0] > 0])
 
-    def _first(self, i: int, start: int, window: WindowCounts | None, silent: np.ndarray, cut_short: bool) -> Emitted:
+    def _first(self, i: int, start: int, window: WindowCounts | None, silent: NDArray[Any], cut_short: bool) -> Emitted:
         zeros = np.zeros(len(silent))
         points = WindowMetrics(silent, np.full(len(silent), REQUEST_RATE, np.int16), zeros, zeros)
         if window is not None:
@@ -203,7 +205,7 @@ class WindowChain:
         self._dirty.add(("emitted", i, start))
         return before.rows(old).plus(added)
 
-    def _push(self, i: int, start: int, keys: np.ndarray, points: WindowMetrics) -> Emitted:
+    def _push(self, i: int, start: int, keys: NDArray[Any], points: WindowMetrics) -> Emitted:
         """Points of a window to their series, sorted by key; those older than their series' newest get no baseline."""
         pool, width_s = self.pools[i], self.widths_s[i]
         times = np.full(len(keys), start)
@@ -227,12 +229,12 @@ class WindowChain:
         pool.mark_seen(rows[seen], times[seen])
         return Emitted.of(keys, points, baseline, np.where(in_order, pool["count"][rows] - 1, -1))
 
-    def _wanted(self, i: int, start: int, keys: np.ndarray, points: WindowMetrics) -> np.ndarray:
+    def _wanted(self, i: int, start: int, keys: NDArray[Any], points: WindowMetrics) -> NDArray[Any]:
         """Rows that are worth a point: on-demand metrics only while they were other than 0 within their look-back."""
         rows = self.pools[i].find(keys)
         seen = np.where(rows >= 0, self.pools[i]["seen"][rows], NEVER) if len(self.pools[i]) else np.full(len(keys), NEVER)
         lately = seen >= start - self._history * self.widths_s[i] * 1_000_000
-        wanted: np.ndarray = (points.values != 0) | lately | ~np.isin(points.metrics, ON_DEMAND)
+        wanted: NDArray[Any] = (points.values != 0) | lately | ~np.isin(points.metrics, ON_DEMAND)
         return wanted
 
     def changes(self) -> dict[str, bytes | None]:
@@ -259,16 +261,16 @@ class WindowChain:
             pool.restore(f"{self.name}/series/{i}", segments)
 
 
-def series_keys(entities: np.ndarray, metrics: np.ndarray) -> np.ndarray:
+def series_keys(entities: NDArray[Any], metrics: NDArray[Any]) -> NDArray[Any]:
     """64-bit key of an entity's metric, uint64[n], never 0. Collisions: about 1 in 10^9 for 200,000 series."""
     with np.errstate(over="ignore"):
         mixed = (entities ^ ((metrics.astype(np.uint64) + np.uint64(1)) * np.uint64(0x9E3779B97F4A7C15))) * np.uint64(0xD6E8FEB86659FD93)
         mixed ^= mixed >> np.uint64(32)
-    keys: np.ndarray = np.maximum(mixed, np.uint64(1))
+    keys: NDArray[Any] = np.maximum(mixed, np.uint64(1))
     return keys
 
 
-def _sorted(points: WindowMetrics) -> tuple[np.ndarray, WindowMetrics]:
+def _sorted(points: WindowMetrics) -> tuple[NDArray[Any], WindowMetrics]:
     keys = series_keys(points.entities, points.metrics)
     order = np.argsort(keys)
     return keys[order], points.rows(order)

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, fields
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.measure.baseline import BaselineColumns
 from jobs.measure.metrics import WindowMetrics
@@ -17,24 +19,24 @@ __all__ = ["Emitted"]
 class Emitted:
     """Points of one window, one row per series, sorted by series key."""
 
-    keys: np.ndarray
+    keys: NDArray[Any]
     """uint64[n]."""
-    entities: np.ndarray
-    metrics: np.ndarray
-    values: np.ndarray
-    weights: np.ndarray
-    expected: np.ndarray
-    spread: np.ndarray
-    seasonal_expected: np.ndarray
-    history_count: np.ndarray
-    previous: np.ndarray
-    revision: np.ndarray
+    entities: NDArray[Any]
+    metrics: NDArray[Any]
+    values: NDArray[Any]
+    weights: NDArray[Any]
+    expected: NDArray[Any]
+    spread: NDArray[Any]
+    seasonal_expected: NDArray[Any]
+    history_count: NDArray[Any]
+    previous: NDArray[Any]
+    revision: NDArray[Any]
     """int64[n]: of the point's last emission."""
-    sequence: np.ndarray
+    sequence: NDArray[Any]
     """int64[n]: position in the series' history; -1 = not in it."""
 
     @classmethod
-    def of(cls, keys: np.ndarray, points: WindowMetrics, baseline: BaselineColumns, sequence: np.ndarray) -> Emitted:
+    def of(cls, keys: NDArray[Any], points: WindowMetrics, baseline: BaselineColumns, sequence: NDArray[Any]) -> Emitted:
         """Points as first emitted."""
         return cls(
             keys, points.entities, points.metrics, points.values, points.weights,
@@ -42,7 +44,7 @@ class Emitted:
             np.ones(len(keys), np.int64), sequence,
         )  # fmt: skip
 
-    def rows(self, chosen: np.ndarray) -> Emitted:
+    def rows(self, chosen: NDArray[Any]) -> Emitted:
         """Some of the rows, by mask or index."""
         return Emitted(**{name: column[chosen] for name, column in vars(self).items()})
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.framing import from_payload, to_payload
 
@@ -39,12 +41,12 @@ class EntityNames:
             self._dirty.update(range(size // _CHUNK, (len(self) - 1) // _CHUNK + 1))
             self._index()
 
-    def names(self, hashes: np.ndarray) -> list[pa.ChunkedArray]:
+    def names(self, hashes: NDArray[Any]) -> list[pa.ChunkedArray]:
         """Columns environment, entity_kind and entity of the entities, all of which must be known."""
         rows = self._table.take(pa.array(self._order[np.searchsorted(self._hashes, hashes)]))
         return [rows.column(name) for name in _COLUMNS]
 
-    def keep(self, hashes: np.ndarray) -> None:
+    def keep(self, hashes: NDArray[Any]) -> None:
         """Forget all but these."""
         kept = np.isin(self._table.column("entity_hash").to_numpy(), hashes)
         if not kept.all():

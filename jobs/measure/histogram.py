@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["GAMMA", "RELATIVE_ERROR", "SMALLEST_MS", "bucket_values", "buckets", "quantiles"]
 
@@ -14,12 +17,12 @@ SMALLEST_MS = 1e-3
 """All durations up to 1 microsecond share the lowest bucket, whose value is 0: the clocks of logs are no finer."""
 
 _LOG_GAMMA = float(np.log(GAMMA))
-_LOWEST = int(np.ceil(np.log(SMALLEST_MS) / _LOG_GAMMA))
+_LOWEST = int(np.ceil(np.log(SMALLEST_MS) / _LOG_GAMMA)) - 1
 _HIGHEST = 1_000
 """10^17 ms and above share the top bucket."""
 
 
-def buckets(durations_ms: np.ndarray) -> np.ndarray:
+def buckets(durations_ms: NDArray[Any]) -> NDArray[Any]:
     """Bucket of each duration.
 
     Parameters
@@ -33,17 +36,17 @@ def buckets(durations_ms: np.ndarray) -> np.ndarray:
     Source: Masson et al., "DDSketch", PVLDB 12(12), 2019.
     """
     scaled = np.log(np.maximum(durations_ms, SMALLEST_MS)) / _LOG_GAMMA
-    ids: np.ndarray = np.clip(np.ceil(scaled), _LOWEST, _HIGHEST).astype(np.int16)
+    ids: NDArray[Any] = np.where(durations_ms <= SMALLEST_MS, _LOWEST, np.minimum(np.ceil(scaled), _HIGHEST)).astype(np.int16)
     return ids
 
 
-def bucket_values(ids: np.ndarray) -> np.ndarray:
+def bucket_values(ids: NDArray[Any]) -> NDArray[Any]:
     """The value in ms that is at most RELATIVE_ERROR off every duration of its bucket; float64[n]."""
     values = 2.0 * GAMMA ** ids.astype(np.float64) / (GAMMA + 1)
     return np.where(ids <= _LOWEST, 0.0, values)
 
 
-def quantiles(groups: np.ndarray, ids: np.ndarray, counts: np.ndarray, group_count: int, shares: tuple[float, ...]) -> np.ndarray:
+def quantiles(groups: NDArray[Any], ids: NDArray[Any], counts: NDArray[Any], group_count: int, shares: tuple[float, ...]) -> NDArray[Any]:
     """Quantiles of many histograms at once.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.measure.histogram import RELATIVE_ERROR, quantiles
 from jobs.measure.window import COUNTS, DURATION, TRANSACTION_DURATION, WindowCounts
@@ -46,16 +48,16 @@ _QUANTILE_NOISE = {
 class WindowMetrics:
     """Values of one window, one row per entity and metric."""
 
-    entities: np.ndarray
+    entities: NDArray[Any]
     """uint64[k]: entity hash."""
-    metrics: np.ndarray
+    metrics: NDArray[Any]
     """int16[k]: number of the metric in METRICS."""
-    values: np.ndarray
+    values: NDArray[Any]
     """float64[k]: in the metric's unit, finite."""
-    weights: np.ndarray
+    weights: NDArray[Any]
     """float64[k]: requests (or transactions) it rests on."""
 
-    def rows(self, chosen: np.ndarray) -> WindowMetrics:
+    def rows(self, chosen: NDArray[Any]) -> WindowMetrics:
         """Some of the rows, by mask or index."""
         return WindowMetrics(self.entities[chosen], self.metrics[chosen], self.values[chosen], self.weights[chosen])
 
@@ -70,7 +72,7 @@ def window_metrics(window: WindowCounts, width_s: int, with_details: bool) -> Wi
     requests = window.counts[:, 0].astype(np.float64)
     errors = window.counts[:, 1 : 1 + len(ERROR_CATEGORIES)]
     asked = requests > 0
-    columns: list[tuple[int, np.ndarray, np.ndarray, np.ndarray]] = [(REQUEST_RATE, requests / width_s, requests, requests >= 0)]
+    columns: list[tuple[int, NDArray[Any], NDArray[Any], NDArray[Any]]] = [(REQUEST_RATE, requests / width_s, requests, requests >= 0)]
     with np.errstate(invalid="ignore", divide="ignore"):
         columns.append((ERROR_RATIO, errors.sum(axis=1) / requests, requests, asked))
         if with_details:
@@ -89,7 +91,7 @@ def window_metrics(window: WindowCounts, width_s: int, with_details: bool) -> Wi
     )
 
 
-def spread_floor(metrics: np.ndarray, expected: np.ndarray, weights: np.ndarray, width_s: int) -> np.ndarray:
+def spread_floor(metrics: NDArray[Any], expected: NDArray[Any], weights: NDArray[Any], width_s: int) -> NDArray[Any]:
     """Standard deviation that chance alone gives, float64[n]; one error among three requests is no surprise.
 
     Parameters

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.measure.baseline import BaselineColumns
 from jobs.measure.series import SeriesPool
@@ -25,7 +27,7 @@ class ReadyMade:
     points: pa.Table
     """METRIC_POINT rows."""
     baseline: BaselineColumns
-    revision: np.ndarray
+    revision: NDArray[Any]
     """int64[n]: 1, or more where the same series and time came again with another value."""
     repeated: int
     """Exact repeats of the newest point of their series: left out."""

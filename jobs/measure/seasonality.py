@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 __all__ = ["SLOTS", "SLOT_US", "fold"]
 
@@ -18,7 +21,7 @@ _GROWTH = 4.0
 """The usual deviation may grow this much per day: a lasting change does become the norm, within about a week."""
 
 
-def fold(level: np.ndarray, deviation: np.ndarray, mean: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def fold(level: NDArray[Any], deviation: NDArray[Any], mean: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     """Take one more day's mean of a slot into its profile.
 
     Parameters

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from jobs.measure.baseline import BLOCK, BLOCKS, BaselineColumns, expected_values, long_medians, middle, spreads
 from jobs.measure.seasonality import SLOT_US, SLOTS, fold
@@ -37,18 +39,18 @@ class SeriesPool:
     def __len__(self) -> int:
         return len(self._keys)
 
-    def __getitem__(self, field: str) -> np.ndarray:
+    def __getitem__(self, field: str) -> NDArray[Any]:
         """The array of one field over all rows, free ones too (key 0)."""
         return self._fields[field]
 
-    def find(self, keys: np.ndarray) -> np.ndarray:
+    def find(self, keys: NDArray[Any]) -> NDArray[Any]:
         """Rows of the keys, int64[n]; -1 = not there."""
         if not len(self._keys):
             return np.full(len(keys), -1)
         at = np.minimum(np.searchsorted(self._keys, keys), len(self._keys) - 1)
         return np.where(self._keys[at] == keys, self._rows[at], -1)
 
-    def find_or_add(self, keys: np.ndarray, entities: np.ndarray, metrics: np.ndarray, times_us: np.ndarray) -> np.ndarray:
+    def find_or_add(self, keys: NDArray[Any], entities: NDArray[Any], metrics: NDArray[Any], times_us: NDArray[Any]) -> NDArray[Any]:
         """Rows of the (distinct) keys; those not there are added, lowest free row first, in order of their keys."""
         rows = self.find(keys)
         new = np.flatnonzero(rows < 0)
@@ -66,14 +68,14 @@ class SeriesPool:
             self._touch(added, profiles=True)
         return rows
 
-    def assume_zeros(self, rows: np.ndarray, counts: np.ndarray) -> None:
+    def assume_zeros(self, rows: NDArray[Any], counts: NDArray[Any]) -> None:
         """Say of new series that `counts` points before their first were 0."""
         known = np.minimum(counts, self.history)
         self._fields["count"][rows] = known
         self._fields["latest"][rows] = np.where(known > 0, 0.0, np.nan)
         self._fields["values"][rows] = np.where(np.arange(self.history) < known[:, None], 0.0, np.nan)
 
-    def push(self, rows: np.ndarray, times_us: np.ndarray, values: np.ndarray) -> BaselineColumns:
+    def push(self, rows: NDArray[Any], times_us: NDArray[Any], values: NDArray[Any]) -> BaselineColumns:
         """Baselines of one new point of each of these (distinct) series, which then becomes part of their past.
 
         Parameters
@@ -105,7 +107,7 @@ class SeriesPool:
         self._touch(rows)
         return BaselineColumns(expected, spread, now, count.astype(np.int32), previous)
 
-    def correct(self, rows: np.ndarray, sequences: np.ndarray, values: np.ndarray) -> None:
+    def correct(self, rows: NDArray[Any], sequences: NDArray[Any], values: NDArray[Any]) -> None:
         """Replace the values of points already pushed, the `sequences`-th of their series, where they are still remembered."""
         f = self._fields
         count = f["count"][rows]
@@ -116,17 +118,17 @@ class SeriesPool:
         f["latest"][rows[last]] = values[last]
         self._touch(rows)
 
-    def mark_seen(self, rows: np.ndarray, times_us: np.ndarray) -> None:
+    def mark_seen(self, rows: NDArray[Any], times_us: NDArray[Any]) -> None:
         """Note that something other than 0 was measured at these times."""
         self._fields["seen"][rows] = np.maximum(self._fields["seen"][rows], times_us)
         self._touch(rows)
 
-    def set_revisions(self, rows: np.ndarray, revisions: np.ndarray) -> None:
+    def set_revisions(self, rows: NDArray[Any], revisions: NDArray[Any]) -> None:
         """Note the revision of the newest point of each series."""
         self._fields["revision"][rows] = revisions
         self._touch(rows)
 
-    def remove(self, keys: np.ndarray) -> None:
+    def remove(self, keys: NDArray[Any]) -> None:
         """Forget series."""
         rows = self.find(keys)
         rows = rows[rows >= 0]
@@ -163,7 +165,7 @@ class SeriesPool:
                 self._stored.add(name)
         self._index()
 
-    def _season(self, rows: np.ndarray, times_us: np.ndarray, values: np.ndarray) -> np.ndarray:
+    def _season(self, rows: NDArray[Any], times_us: NDArray[Any], values: NDArray[Any]) -> NDArray[Any]:
         """The profile at these times; the values join the mean of their quarter of an hour."""
         if not self.seasonal:
             return np.full(len(rows), np.nan)
@@ -180,10 +182,10 @@ class SeriesPool:
         f["quarter"][rows] = quarter
         f["quarter_sum"][rows] += values
         f["quarter_count"][rows] += 1
-        seasonal: np.ndarray = f["level"][rows, quarter % SLOTS].astype(np.float64)
+        seasonal: NDArray[Any] = f["level"][rows, quarter % SLOTS].astype(np.float64)
         return seasonal
 
-    def _remember_distance(self, rows: np.ndarray, distance: np.ndarray) -> None:
+    def _remember_distance(self, rows: NDArray[Any], distance: NDArray[Any]) -> None:
         """Distances from what was expected go into blocks, the medians of whole blocks into the long memory."""
         f = self._fields
         known = ~np.isnan(distance)
@@ -196,7 +198,7 @@ class SeriesPool:
             entry = (f["distances"][whole] // BLOCK - 1) % BLOCKS
             f["medians"][whole, entry] = middle(f["block"][whole].astype(np.float64))
 
-    def _free_rows(self, wanted: int) -> np.ndarray:
+    def _free_rows(self, wanted: int) -> NDArray[Any]:
         capacity = len(self._fields["key"])
         free = np.flatnonzero(self._fields["key"] == 0)[:wanted]
         if len(free) < wanted:
@@ -216,7 +218,7 @@ class SeriesPool:
         self._rows = used[order]
         self._keys = self._fields["key"][self._rows]
 
-    def _touch(self, rows: np.ndarray, profiles: bool = False) -> None:
+    def _touch(self, rows: NDArray[Any], profiles: bool = False) -> None:
         chunks = np.unique(rows // CHUNK).tolist()
         self._dirty.update(chunks)
         if profiles:
@@ -226,8 +228,8 @@ class SeriesPool:
 _PROFILE = ("level", "deviation")
 
 
-def _empty(rows: int, history: int, seasonal: bool) -> dict[str, np.ndarray]:
-    fields: dict[str, np.ndarray] = {
+def _empty(rows: int, history: int, seasonal: bool) -> dict[str, NDArray[Any]]:
+    fields: dict[str, NDArray[Any]] = {
         "key": np.zeros(rows, np.uint64),
         "entity": np.zeros(rows, np.uint64),
         "metric": np.zeros(rows, np.int16),
@@ -254,10 +256,10 @@ def _empty(rows: int, history: int, seasonal: bool) -> dict[str, np.ndarray]:
     return fields
 
 
-def _spread_out(known: BaselineColumns, at: np.ndarray) -> BaselineColumns:
+def _spread_out(known: BaselineColumns, at: NDArray[Any]) -> BaselineColumns:
     """Baselines of the points `at` which there are some, nothing at the others."""
 
-    def column(values: np.ndarray, fill: float) -> np.ndarray:
+    def column(values: NDArray[Any], fill: float) -> NDArray[Any]:
         out = np.full(len(at), fill, values.dtype)
         out[at] = values
         return out

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.measure.chain import WindowPoints
 from jobs.measure.metrics import METRICS
@@ -81,7 +83,7 @@ def _window_table(state: MeasureState, windows: list[WindowPoints], now_ms: int)
         return POINT.empty()
     lengths = [len(window.points.keys) for window in windows]
 
-    def column(name: str) -> np.ndarray:
+    def column(name: str) -> NDArray[Any]:
         return np.concatenate([getattr(window.points, name) for window in windows])
 
     environment, kind, entity = state.names.names(column("entities"))
@@ -123,15 +125,11 @@ def _ready_table(ready: ReadyMade, now_ms: int) -> pa.Table:
     )
 
 
-def _table(columns: dict[str, np.ndarray | pa.Array | pa.ChunkedArray]) -> pa.Table:
+def _table(columns: dict[str, NDArray[Any] | pa.Array | pa.ChunkedArray]) -> pa.Table:
     """A POINT table; NaN becomes null."""
-    arrays = {
-        name: pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column for name, column in columns.items()
-    }
+    arrays = {name: pa.array(column, from_pandas=True) if isinstance(column, np.ndarray) else column for name, column in columns.items()}
     return POINT.conform(pa.table(arrays))
 
 
-def _instant(epochs: np.ndarray, unit: str) -> pa.Array:
+def _instant(epochs: NDArray[Any], unit: str) -> pa.Array:
     return pa.array(epochs.astype(np.int64)).cast(pa.timestamp(unit, tz="UTC"))
-
-

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from jobs.measure.segment import pack, unpack
 from schemas.event import ERROR_CATEGORIES
@@ -25,15 +27,15 @@ _OFFSET = 1 << 15
 class WindowCounts:
     """Counts of one window. Sorted by entity, each once; histograms sparse and sorted, too."""
 
-    entities: np.ndarray
+    entities: NDArray[Any]
     """uint64[n]: entity hashes."""
-    counts: np.ndarray
+    counts: NDArray[Any]
     """int64[n, len(COUNTS)]."""
-    bucket_entities: np.ndarray
+    bucket_entities: NDArray[Any]
     """uint64[m]: entity of each filled bucket."""
-    bucket_codes: np.ndarray
+    bucket_codes: NDArray[Any]
     """int32[m]: histogram (DURATION or TRANSACTION_DURATION) and bucket, see `codes`."""
-    bucket_counts: np.ndarray
+    bucket_counts: NDArray[Any]
     """int64[m]."""
 
     @classmethod
@@ -55,14 +57,14 @@ class WindowCounts:
         )
         return WindowCounts(entities, counts, *buckets)
 
-    def only(self, entities: np.ndarray) -> WindowCounts:
+    def only(self, entities: NDArray[Any]) -> WindowCounts:
         """The part of these entities."""
         kept, buckets = np.isin(self.entities, entities), np.isin(self.bucket_entities, entities)
         return WindowCounts(
             self.entities[kept], self.counts[kept], self.bucket_entities[buckets], self.bucket_codes[buckets], self.bucket_counts[buckets]
         )
 
-    def histogram(self, which: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    def histogram(self, which: int) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
         """Index into `entities`, bucket, and count of each filled bucket of one histogram."""
         chosen = (self.bucket_codes >> 16) == which
         buckets = (self.bucket_codes[chosen] & 0xFFFF) - _OFFSET
@@ -78,7 +80,7 @@ class WindowCounts:
         return cls(**unpack(blob))
 
 
-def _explode(partials: pa.Table, histogram: int, entities: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _explode(partials: pa.Table, histogram: int, entities: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     """Entity, code and count of each entry of the lists."""
     buckets, counts = (partials.column(name).combine_chunks() for name in _HISTOGRAMS[histogram])
     lengths = buckets.value_lengths().fill_null(0).to_numpy()
@@ -86,7 +88,7 @@ def _explode(partials: pa.Table, histogram: int, entities: np.ndarray) -> tuple[
     return np.repeat(entities, lengths), (histogram << 16) + ids + _OFFSET, counts.flatten().to_numpy().astype(np.int64)
 
 
-def _sum_rows(entities: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def _sum_rows(entities: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
     distinct, group = np.unique(entities, return_inverse=True)
     if len(distinct) == len(entities):
         ordered = np.empty_like(counts)
@@ -97,7 +99,7 @@ def _sum_rows(entities: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.
     return distinct, np.add.reduceat(counts[order], starts, axis=0)
 
 
-def _sum_buckets(owners: np.ndarray, codes: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _sum_buckets(owners: NDArray[Any], codes: NDArray[Any], counts: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
     order = np.lexsort((codes, owners))
     owners, codes, counts = owners[order], codes[order].astype(np.int32), counts[order]
     if not len(order):
