@@ -91,8 +91,8 @@ up: setup  ## Start the local stack
 down: setup  ## Stop the local stack
 	@$(BIN)/anomasec down
 
-zip: setup  ## build/product.zip, for `flink run -pyfs`
-	@$(PY) -m jobs.stack.product build/product.zip
+zip: setup  ## build/anomasec.zip, for `flink run -pyfs`
+	@$(PY) -c 'from pathlib import Path; from jobs.submit import product_zip; print(product_zip(Path("build")))'
 
 lock:  ## Resolve the requirements anew (needs uv)
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/build.in -o requirements/build.txt

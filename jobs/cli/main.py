@@ -61,7 +61,9 @@ Addresses and credentials come from anomasec.toml or ANOMASEC_* variables; `anom
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code: 0 ok, 1 other, 2 the user's mistake, 3 store or broker unreachable."""
     try:
-        return _run(list(sys.argv[1:] if argv is None else argv))
+        code = _run(list(sys.argv[1:] if argv is None else argv))
+        sys.stdout.flush()  # here, where a closed pipe is expected, not at the interpreter's end
+        return code
     except AnomasecError as error:
         if os.environ.get("ANOMASEC_DEBUG"):
             raise

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import subprocess
 import uuid
 from base64 import urlsafe_b64encode
@@ -114,11 +115,13 @@ def prepare_broker(config: Config) -> None:
 
 
 def broker_answers(config: Config) -> bool:
-    """Whether the broker of this configuration serves metadata."""
+    """Whether the local broker serves metadata."""
     from kafka.admin import KafkaAdminClient
     from kafka.errors import KafkaError
 
     try:
+        # First the port alone: the client would try, and log, until its time is up.
+        socket.create_connection(("127.0.0.1", config.stack.kafka_port), timeout=1).close()
         admin = KafkaAdminClient(**config.kafka.client_options(), bootstrap_timeout_ms=1500, request_timeout_ms=3000)
     except (KafkaError, OSError):
         return False

@@ -5,12 +5,14 @@ Java is started directly. The wheel's scripts do the same after four extra JVM s
 
 from __future__ import annotations
 
+import contextlib
 import importlib.util
 import os
 import shutil
 import sys
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import requests
 import yaml
@@ -64,7 +66,9 @@ def prepare_flink(config: Config) -> Path:
     for name in ("tmp", "upload"):
         (folder / name).mkdir(exist_ok=True)
     settings = _shared_settings() | _local_settings(config, folder)
-    (conf / "config.yaml").write_text(yaml.safe_dump(settings, width=100_000))
+    partial = conf / f"config.{os.getpid()}.tmp"
+    partial.write_text(yaml.safe_dump(settings, width=100_000))
+    partial.replace(conf / "config.yaml")  # a process that is starting, or another client, must not read half of it
     for name in ("log4j.properties", "log4j-cli.properties"):
         shutil.copyfile(data_folder("flink-conf") / name, conf / name)
     return folder
@@ -74,6 +78,7 @@ def client_environment(config: Config) -> dict[str, str]:
     """Environment of a client that submits to the cluster (`bin/flink`, or a Python program that uses pyflink)."""
     folder = config.home / "flink"
     return {
+        "FLINK_HOME": str(wheel_folder()),  # without it pyflink takes the wheel's lib/ for ours
         "FLINK_CONF_DIR": str(folder / "conf"),
         "FLINK_LIB_DIR": str(folder / "lib"),
         "FLINK_OPT_DIR": str(folder / "opt"),
@@ -156,9 +161,9 @@ def _link(folder: Path, jars: list[Path]) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     for entry in folder.iterdir():
         if entry.name not in wanted or entry.resolve() != wanted[entry.name].resolve():
-            entry.unlink()
+            entry.unlink(missing_ok=True)
     for name, jar in wanted.items():
-        if not (folder / name).exists():
+        with contextlib.suppress(FileExistsError):
             (folder / name).symlink_to(jar)
 
 
@@ -168,14 +173,15 @@ def _shared_settings() -> dict[str, Any]:
 
 def _local_settings(config: Config, folder: Path) -> dict[str, Any]:
     stack = config.stack
-    return {
+    rest = urlsplit(config.flink.rest_url)
+    settings: dict[str, Any] = {
         "jobmanager.rpc.address": "127.0.0.1",
         "jobmanager.rpc.port": stack.jobmanager_port,
         "jobmanager.bind-host": "127.0.0.1",
         "jobmanager.memory.process.size": f"{stack.jobmanager_mb}m",
-        "rest.address": "127.0.0.1",
+        "rest.address": rest.hostname,
         "rest.bind-address": "127.0.0.1",
-        "rest.port": stack.flink_port,
+        "rest.port": rest.port or (443 if rest.scheme == "https" else 80),
         "rest.bind-port": stack.flink_port,
         "taskmanager.host": "127.0.0.1",
         "taskmanager.bind-host": "127.0.0.1",
@@ -200,9 +206,14 @@ def _local_settings(config: Config, folder: Path) -> dict[str, Any]:
         "web.upload.dir": str(folder / "upload"),
         "web.tmpdir": str(folder / "tmp"),
         "env.log.dir": str(config.home / "log"),
-        "python.executable": sys.executable,
         "python.client.executable": sys.executable,
     }
+    if rest.scheme == "https":
+        settings["security.ssl.rest.enabled"] = True
+    # On a cluster that somebody else runs, this machine's path means nothing.
+    if not config.is_users_own("flink.rest_url"):
+        settings["python.executable"] = sys.executable
+    return settings
 
 
 def _task_heap_mb(config: Config) -> int:

@@ -71,12 +71,12 @@ class Process:
     @property
     def pid(self) -> int | None:
         """Its pid while it runs; None if it does not, also if the pid belongs to another process by now."""
+        if self._child is not None:
+            self._child.poll()  # a child that ended stays as a zombie until its parent looks
         known = self._known()
         if known is None:
             return None
         pid, start = known
-        if self._child is not None and self._child.pid == pid and self._child.poll() is not None:
-            return None
         return pid if start is not None and _start_time(pid) == start else None
 
     @property

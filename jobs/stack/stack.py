@@ -68,12 +68,13 @@ class Stack:
     def __init__(self, home: Path, *, ports: int | Literal["auto"] | None = None, config: Config | None = None, **overrides: int) -> None:
         self.home = home.resolve()
         self._given = config or load_config(home=self.home)
-        stack = replace(self._given.stack, **overrides)
+        self._kept = {*PORT_KEYS, *overrides}
+        stack = self._given.stack
         if ports == "auto" and not (self.home / "stack.json").exists():
             stack = replace(stack, **dict(zip(PORT_KEYS, free_ports(len(PORT_KEYS)), strict=True)))
         elif isinstance(ports, int):
             stack = replace(stack, **{key: ports + index for index, key in enumerate(PORT_KEYS)})
-        self._config = self._with_addresses(replace(self._given, home=self.home, stack=stack))
+        self._config = self._with_addresses(replace(self._given, home=self.home, stack=replace(stack, **overrides)))
         self._processes: dict[str, Process] = {}
 
     def config(self) -> Config:
@@ -175,8 +176,8 @@ class Stack:
         path = self.home / "stack.json"
         if not running or not path.exists():
             return
-        ports = json.loads(path.read_text())["config"]["stack"]
-        if any(getattr(self._config.stack, key) != port for key, port in ports.items()):
+        kept = json.loads(path.read_text())["config"]["stack"]
+        if any(getattr(self._config.stack, key) != kept[key] for key in PORT_KEYS):
             raise ConfigError(f"{', '.join(running)} already run on other ports", "run `anomasec down` first")
 
     def _check_machine(self, names: Sequence[str]) -> None:
@@ -256,7 +257,7 @@ class Stack:
     def _write_addresses(self) -> None:
         """Let other commands find the stack: `load_config` reads this file."""
         config = self._config
-        found: dict[str, dict[str, Any]] = {"stack": {key: value for key, value in asdict(config.stack).items() if key in PORT_KEYS}}
+        found: dict[str, dict[str, Any]] = {"stack": {key: value for key, value in asdict(config.stack).items() if key in self._kept}}
         if not self._given.is_users_own(ADDRESSES["kafka"]):
             found["kafka"] = {"bootstrap_servers": config.kafka.bootstrap_servers}
         if not self._given.is_users_own(ADDRESSES["store"]):
