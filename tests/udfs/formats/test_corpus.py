@@ -50,7 +50,7 @@ def _is_right(field: str, wanted: Any, got: Any) -> bool:
     if field == "timestamp":
         return abs((datetime.fromisoformat(wanted) - datetime.fromisoformat(got)).total_seconds()) <= 0.001
     if field == "duration_ms":
-        return abs(got - wanted) <= max(0.002, abs(wanted) * 0.001)
+        return bool(abs(got - wanted) <= max(0.002, abs(wanted) * 0.001))
     return bool(got == wanted)
 
 

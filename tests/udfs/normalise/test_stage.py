@@ -25,8 +25,14 @@ _EXPORT = json.dumps(
                 "scopeSpans": [
                     {
                         "spans": [
-                            {"traceId": f"{i:032x}", "spanId": f"{i:016x}", "name": "a", "kind": 2, "startTimeUnixNano": str(1776000000000000000 - bad),
-                             "endTimeUnixNano": "1776000000001000000"}
+                            {
+                                "traceId": f"{i:032x}",
+                                "spanId": f"{i:016x}",
+                                "name": "a",
+                                "kind": 2,
+                                "startTimeUnixNano": str(1776000000000000000 - bad),
+                                "endTimeUnixNano": "1776000000001000000",
+                            }
                             for i, bad in ((1, 0), (2, 10**19), (3, 0))
                         ]
                     }
@@ -34,10 +40,14 @@ _EXPORT = json.dumps(
             }
         ],
         "resourceMetrics": [
-            {"scopeMetrics": [{"metrics": [{"name": "cpu", "gauge": {"dataPoints": [{"timeUnixNano": "1776000000000000000", "asInt": "3"}]}}]}]}
+            {
+                "scopeMetrics": [
+                    {"metrics": [{"name": "cpu", "gauge": {"dataPoints": [{"timeUnixNano": "1776000000000000000", "asInt": "3"}]}}]}
+                ]
+            }
         ],
     }
-).encode()  # fmt: skip
+).encode()
 _LINES = (
     b'{"timestamp":"2026-03-12T10:11:12.123456Z","http_request_method":"GET","url_path":"/v1/users/17","http_response_status_code":200,'
     b'"duration_ms":1.5,"request_id":"r1","trace_id":"515d4554efb79e15d99494e6572c3bb7"}',
@@ -200,12 +210,50 @@ def test_mutated_lines_never_crash_and_lose_nothing(line: bytes, data: st.DataOb
         assert out.events.num_rows + out.dead_letters.num_rows == 2
 
 
-@given(st.recursive(st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
-                    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
-                        st.sampled_from(["resourceSpans", "scopeSpans", "spans", "resourceMetrics", "scopeMetrics", "metrics", "gauge", "dataPoints",
-                                         "resourceLogs", "scopeLogs", "logRecords", "attributes", "key", "value", "stringValue", "traceId", "timestamp",
-                                         "http", "status", "kind", "body", "histogram", "count", "sum", "asInt", "name", "url_path"]), inner, max_size=4),
-                    max_leaves=12))  # fmt: skip
+@given(
+    st.recursive(
+        st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text(max_size=5),
+        lambda inner: (
+            st.lists(inner, max_size=3)
+            | st.dictionaries(
+                st.sampled_from(
+                    [
+                        "resourceSpans",
+                        "scopeSpans",
+                        "spans",
+                        "resourceMetrics",
+                        "scopeMetrics",
+                        "metrics",
+                        "gauge",
+                        "dataPoints",
+                        "resourceLogs",
+                        "scopeLogs",
+                        "logRecords",
+                        "attributes",
+                        "key",
+                        "value",
+                        "stringValue",
+                        "traceId",
+                        "timestamp",
+                        "http",
+                        "status",
+                        "kind",
+                        "body",
+                        "histogram",
+                        "count",
+                        "sum",
+                        "asInt",
+                        "name",
+                        "url_path",
+                    ]
+                ),
+                inner,
+                max_size=4,
+            )
+        ),
+        max_leaves=12,
+    )
+)
 def test_json_of_any_shape_never_crashes(value: Any) -> None:
     normalise(raw_records([json.dumps(value).encode()]))
     if isinstance(value, (dict, list)):

@@ -74,9 +74,24 @@ def test_columns_read_like_their_values_one_by_one(read: Callable[..., Any], one
 
 @pytest.mark.parametrize(
     ("status", "category"),
-    [(200, ""), (302, ""), (400, "validation"), (401, "authentication"), (403, "authorization"), (404, "validation"), (407, "authentication"),
-     (408, "timeout"), (422, "validation"), (429, "rate_limit"), (499, ""), (500, "backend"), (503, "backend"), (504, "timeout"), (None, "")],
-)  # fmt: skip
+    [
+        (200, ""),
+        (302, ""),
+        (400, "validation"),
+        (401, "authentication"),
+        (403, "authorization"),
+        (404, "validation"),
+        (407, "authentication"),
+        (408, "timeout"),
+        (422, "validation"),
+        (429, "rate_limit"),
+        (499, ""),
+        (500, "backend"),
+        (503, "backend"),
+        (504, "timeout"),
+        (None, ""),
+    ],
+)
 def test_status_has_its_category(status: int | None, category: str) -> None:
     assert category_of_status(status) == category
     assert read_categories(read_statuses([status])[0]).to_pylist() == [category]
