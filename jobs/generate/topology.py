@@ -66,8 +66,8 @@ def _gateway(method: str, path: str, own_ms: float = 2.5) -> Hop:
 _VERIFY = Hop("auth", "POST", "/verify", 0, 2.0, 0.25)
 
 ROUTES = (
-    Route(0.10, (_gateway("GET", "/health", 0.8),), asset=True),
-    Route(0.06, (_gateway("POST", "/login"), Hop("auth", "POST", "/sessions", 0, 22), Hop("users", "GET", "/credentials/{id}", 1, 3))),
+    Route(0.08, (_gateway("GET", "/health", 0.8),), asset=True),
+    Route(0.09, (_gateway("POST", "/login"), Hop("auth", "POST", "/sessions", 0, 22), Hop("users", "GET", "/credentials/{id}", 1, 3))),
     Route(0.11, (_gateway("GET", "/users/{id}"), _VERIFY, Hop("users", "GET", "/users/{id}", 0, 5))),
     Route(0.12, (_gateway("GET", "/products/{id}"), Hop("inventory", "GET", "/items/{id}", 0, 4))),
     Route(0.17, (_gateway("GET", "/search"), Hop("search", "GET", "/query", 0, 30, 0.45), Hop("inventory", "GET", "/items", 1, 6))),
@@ -83,7 +83,7 @@ ROUTES = (
         ),
     ),
     Route(
-        0.10,
+        0.13,
         (
             _gateway("POST", "/carts/{uuid}/items"),
             _VERIFY,
@@ -92,7 +92,7 @@ ROUTES = (
         ),
     ),
     Route(
-        0.09,
+        0.07,
         (
             _gateway("POST", "/checkout/{uuid}"),
             _VERIFY,

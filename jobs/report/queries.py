@@ -49,11 +49,12 @@ class SeriesKey:
 
 
 _KEY = "environment = {environment:String} AND entity_kind = {entity_kind:String} AND entity = {entity:String} AND metric = {metric:String}"
-_IN = "{column} >= fromUnixTimestamp64Micro(toInt64({{start:Float64}} * 1e6)) AND {column} < fromUnixTimestamp64Micro(toInt64({{end:Float64}} * 1e6))"
+_BUCKET = "intDiv(toUnixTimestamp({}), {{width:UInt32}}) * {{width:UInt32}}"
 
 
 def _within(column: str) -> str:
-    return _IN.format(column=column)
+    start, end = (f"fromUnixTimestamp64Micro(toInt64({{{name}:Float64}} * 1e6))" for name in ("start", "end"))
+    return f"{column} >= {start} AND {column} < {end}"
 
 
 class Store:
@@ -119,7 +120,7 @@ class Store:
 
     def _grouped(self, over: Range, column: str, condition: str, divide: float, most: int = 8) -> list[Series]:
         rows = self.rows(
-            f"""SELECT toString({column}) AS name, intDiv(toUnixTimestamp(timestamp), {{width:UInt32}}) * {{width:UInt32}} AS time, count() AS n
+            f"""SELECT toString({column}) AS name, {_BUCKET.format("timestamp")} AS time, count() AS n
                 FROM events WHERE {condition} AND {_within("timestamp")} GROUP BY name, time ORDER BY name, time""",
             **over.parameters,
         )
@@ -219,7 +220,7 @@ class Store:
     def anomaly_counts(self, over: Range) -> Series:
         """Anomalies per window of the range's width."""
         rows = self.rows(
-            f"""SELECT intDiv(toUnixTimestamp(time), {{width:UInt32}}) * {{width:UInt32}} AS at, count() AS n
+            f"""SELECT {_BUCKET.format("time")} AS at, count() AS n
                 FROM anomalies WHERE {_within("time")} GROUP BY at ORDER BY at""",
             **over.parameters,
         )
@@ -281,8 +282,8 @@ class Store:
     def bars(self, transaction_id: str, start_s: float) -> list[Bar]:
         """The events of a transaction, in order of their starts."""
         rows = self.rows(
-            f"""SELECT span_id, parent_span_id, service_name, http_request_method, http_route, span_name, ifNull(duration_ms, 0) AS duration,
-                       {_SECONDS.format("timestamp")} AS at, http_response_status_code AS status, error_category
+            f"""SELECT span_id, parent_span_id, service_name, http_request_method, http_route, span_name,
+                       ifNull(duration_ms, 0) AS duration, {_SECONDS.format("timestamp")} AS at, http_response_status_code AS status, error_category
                 FROM events WHERE transaction_id = {{id:String}} AND NOT is_duplicate ORDER BY timestamp LIMIT 60""",
             id=transaction_id,
         )

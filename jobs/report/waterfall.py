@@ -49,7 +49,8 @@ def waterfall(bars: Sequence[Bar]) -> str:
         error = " error" if bar.is_error else ""
         parts.append(
             f'<g><title>{escape(what)}</title><text class="name{error}" x="{8 + 16 * depth}" y="{y + 17}">{escape(shown)}</text>'
-            f'<rect class="bar c{services[bar.service] % 8}" x="{x}" y="{y + 5}" width="{max(right - x, 2):.1f}" height="{_ROW - 10}" rx="3"/>'
+            f'<rect class="bar c{services[bar.service] % 8}" x="{x}" y="{y + 5}" rx="3"'
+            f' width="{max(right - x, 2):.1f}" height="{_ROW - 10}"/>'
             f'<text class="tick{error}" x="{right + 6:.1f}" y="{y + 17}">{escape(format_value(bar.duration_ms, "ms"))}</text></g>'
         )
     return "".join(parts) + "</svg>"
