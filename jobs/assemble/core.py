@@ -121,7 +121,9 @@ def _apply(state: AssembleState, events: pa.Table, tick_ms: int) -> _Applied:
     rows, key = thin.rows[order], key[order]
     begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
     group = np.repeat(np.arange(len(begin)), np.diff(np.append(begin, n)))
-    order, is_first = mark_first(events, order, group, rows["content"])
+    places, is_first = mark_first(events, order, group, rows["content"])
+    if not is_first.all():
+        order, rows = order[places], rows[places]
 
     is_alone = np.logical_and.reduceat(thin.alone[order], begin)
     joinable = np.flatnonzero(~is_alone)

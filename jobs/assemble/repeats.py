@@ -22,7 +22,7 @@ _ARRIVAL = ("arrived_at", "topic", "partition", "offset", "line_index")
 
 
 def mark_first(events: pa.Table, order: I64, group: I64, content: U64) -> tuple[I64, Mask]:
-    """Tell the first of each content within a tick from its repeats.
+    """Put the first of each content within a tick before its repeats.
 
     Parameters
     ----------
@@ -32,17 +32,18 @@ def mark_first(events: pa.Table, order: I64, group: I64, content: U64) -> tuple[
 
     Returns
     -------
-    `order` with the events of equal rows exchanged so that the first to arrive comes first; and bool[n], True on those.
+    The rows in their new places (int64[n]), changed only among equal ones: the first to arrive leads, since what was learned about
+    the line (route, category) may differ. And bool[n], True on those that lead.
     """
     again = np.concatenate([[False], (group[1:] == group[:-1]) & (content[1:] == content[:-1])])
+    places = np.arange(len(order))
     if not again.any():
-        return order, ~again
+        return places, ~again
     run = np.cumsum(~again)
     member = np.flatnonzero(again | np.append(again[1:], False))
     arrival = [_sortable(events.column(name).take(pa.array(order[member]))) for name in reversed(_ARRIVAL)]
-    order = order.copy()
-    order[member] = order[member[np.lexsort((*arrival, run[member]))]]
-    return order, ~again
+    places[member] = member[np.lexsort((*arrival, run[member]))]
+    return places, ~again
 
 
 def seen_before(content: U64, group: I64, old_content: U64, old_group: I64) -> Mask:

@@ -212,6 +212,12 @@ def test_of_equal_events_the_first_to_arrive_is_the_event() -> None:
     assert out.events.column("is_duplicate").to_pylist() == [True, True, True, True, False]
 
 
+def test_what_was_learned_about_the_first_of_equal_events_counts() -> None:
+    once = line("r", 1, offset=5)
+    row = assembled({**once, "offset": 7, "http_route": "/a", "error_category": "backend"}, {**once, "http_route": "/b"})
+    assert (row["root_route"], row["error_count"]) == ("/b", 0)
+
+
 @pytest.mark.parametrize(
     ("name", "value"),
     [
