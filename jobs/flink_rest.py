@@ -109,8 +109,12 @@ def root_cause(trace: str) -> str:
     """The line of a Java or Python stack trace that says what went wrong."""
     lines = [line.strip() for line in trace.replace("\\n", "\n").splitlines() if line.strip()]
     causes = [line for line in lines if not line.startswith(("at ", "...", 'File "', "Traceback"))]
-    python = [line for line in causes if line.split(":")[0].split(".")[-1].endswith(("Error", "Invalid")) and "org.apache" not in line]
+    python = [line for line in causes if line.split(":")[0].split(".")[-1].endswith(("Error", "Invalid")) and not _is_java(line)]
     if python:
         return python[-1]
     nested = [line.removeprefix("Caused by: ") for line in causes if line.startswith("Caused by:")]
     return nested[-1] if nested else (causes[0] if causes else trace[:200])
+
+
+def _is_java(line: str) -> bool:
+    return "org.apache" in line or "java." in line or line.startswith("py4j.")

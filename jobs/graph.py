@@ -13,7 +13,9 @@ from pyflink.common import Configuration, Types
 from pyflink.common.serialization import ByteArraySchema
 from pyflink.datastream import DataStream, StreamExecutionEnvironment
 from pyflink.datastream.connectors.kafka import KafkaRecordSerializationSchema, KafkaSink
+from pyflink.java_gateway import get_gateway
 from pyflink.table import StreamTableEnvironment
+from pyflink.util.java_utils import to_jarray
 
 from jobs.config import ClickHouseConfig, Config
 from jobs.knobs import Knobs
@@ -46,7 +48,7 @@ class JobGraph:
         configuration = Configuration()
         for key, value in {**self._defaults(), **self.settings}.items():
             configuration.set_string(key, value)
-        self.env = StreamExecutionEnvironment.get_execution_environment(configuration)
+        self.env = _environment(configuration)
         self.env.set_max_parallelism(MAX_PARALLELISM)
         self.t_env = StreamTableEnvironment.create(self.env)
         self._labels = partition_labels()
@@ -143,6 +145,24 @@ class JobGraph:
             .uid(f"{target}-topic")
             .name(f"topic {topic}")
         )
+
+
+def _environment(configuration: Configuration) -> StreamExecutionEnvironment:
+    """The environment of `flink run` or this process; a remote cluster's where the settings name one.
+
+    A client in plain Python knows only the local environment: it would start a mini cluster of its own.
+    """
+    if configuration.get_string("execution.target", "") != "remote":
+        return StreamExecutionEnvironment.get_execution_environment(configuration)
+    gateway = get_gateway()
+    remote = gateway.jvm.org.apache.flink.streaming.api.environment.RemoteStreamEnvironment(
+        configuration.get_string("rest.address", ""),
+        configuration.get_integer("rest.port", 8081),
+        configuration._j_configuration,
+        to_jarray(gateway.jvm.String, []),
+        to_jarray(gateway.jvm.java.net.URL, []),
+    )
+    return StreamExecutionEnvironment(remote)
 
 
 def _writer(clickhouse: ClickHouseConfig) -> Writer:

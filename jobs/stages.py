@@ -8,8 +8,6 @@ import pyarrow as pa
 
 from jobs.assemble import AssembleState
 from jobs.assemble import on_batch as assemble
-from jobs.correlate import CorrelateState
-from jobs.correlate import on_batch as correlate
 from jobs.knobs import Knobs
 from jobs.measure import MeasureState, combine
 from jobs.measure import on_batch as measure
@@ -94,12 +92,16 @@ class CorrelateStage:
 
     def load(self, segments: Mapping[str, bytes]) -> CorrelateState:
         """State from its segments."""
+        from jobs.correlate import CorrelateState
+
         return CorrelateState.load(segments, self._knobs)
 
     def on_tick(
         self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int
     ) -> tuple[CorrelateState, Iterable[Output]]:
         """One tick of scores."""
+        from jobs.correlate import on_batch as correlate
+
         scores = concat(inputs.get("scores", ()), SCORE.arrow)
         state, out = correlate(state, scores, now_ms)
         outputs = []

@@ -75,13 +75,13 @@ def submit(
     AnomasecError
         It runs already, a part is missing, the savepoint is of another mode, or the job does not start: each says how to mend it.
     """
-    from jobs.stack.preflight import check_before_submit
+    from jobs.stack.preflight import check_connections
 
     name = job_name(job)
     rest = FlinkRest(config.flink.rest_url)
     if running := rest.find(name):
         raise AnomasecError(f"job {job} is there already ({running.job_id}, {running.state})", f"use `anomasec restart {job}`")
-    check_before_submit(config)
+    check_connections(config, config.flink.parallelism)
     flink = dict(settings or {})
     if from_savepoint:
         guard_savepoint(config, job, from_savepoint)
