@@ -14,6 +14,7 @@ from schemas.errors import AnomasecError, MissingPart
 __all__ = ["main"]
 
 _STOP_TIMEOUT_S = 60
+_STOP_SIGNALS = frozenset({signal.SIGTERM, signal.SIGINT})
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -51,9 +52,9 @@ def _serve(args: argparse.Namespace) -> int:
     from jobs.stack.store.engine import Engine
     from jobs.stack.store.server import StoreServer
 
-    stop = threading.Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    # Blocked before any thread starts and waited for: a handler would run only once the main thread happens to wake, as chDB's own
+    # threads may receive the signal.
+    signal.pthread_sigmask(signal.SIG_BLOCK, _STOP_SIGNALS)
     engine = Engine(folder.path, args.memory_mb << 20, args.threads)
     try:
         try:
@@ -63,7 +64,7 @@ def _serve(args: argparse.Namespace) -> int:
         threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
         folder.announce(server.url)
         sys.stderr.write(f"store {folder.path} at {server.url}\n")
-        stop.wait()
+        signal.sigwait(_STOP_SIGNALS)
         server.shutdown()
         server.socket.close()
         server.wait_idle(_STOP_TIMEOUT_S)

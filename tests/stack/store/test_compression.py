@@ -14,7 +14,6 @@ from jobs.stack.store.faults import StoreFault
 ENCODINGS = ("gzip", "deflate", "zstd", "lz4", "br")
 
 
-
 def _cut(data: bytes, size: int) -> Iterator[bytes]:
     return (data[at : at + size] for at in range(0, len(data), size))
 

@@ -337,7 +337,7 @@ def test_reads_answer_while_inserts_run_and_none_is_lost(url: str, table: str) -
 
 
 def test_a_slow_query_does_not_hold_up_others(url: str) -> None:
-    slow = threading.Thread(target=_post, args=(url, "SELECT sleepEachRow(1) FROM numbers(2) SETTINGS max_block_size = 1"))
+    slow = threading.Thread(target=_post, args=(url, "SELECT sleepEachRow(0.4) FROM numbers(2) SETTINGS max_block_size = 1"))
     slow.start()
     assert _post(url, "SELECT 1").text == "1\n"
     assert slow.is_alive()
