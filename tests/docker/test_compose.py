@@ -12,6 +12,7 @@ import pytest
 import yaml
 
 from jobs.config import load_config
+from jobs.entry import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
 DOCKER = ROOT / "docker"
@@ -72,6 +73,14 @@ def test_init_waits_for_broker_and_store_and_submit_waits_for_init() -> None:
     assert all(SERVICES[name]["restart"] == "no" for name in ONE_SHOT)
 
 
+def test_the_cluster_has_slots_for_the_submitted_jobs() -> None:
+    jobs = SERVICES["submit"]["command"][2:]
+    properties = yaml.safe_load(SERVICES["taskmanager"]["environment"]["FLINK_PROPERTIES"])
+    parallelism = int(SERVICES["submit"]["environment"]["ANOMASEC_FLINK_PARALLELISM"])
+    assert set(jobs) <= set(JOBS)
+    assert len(jobs) * parallelism <= properties["taskmanager.numberOfTaskSlots"]
+
+
 def test_every_mounted_path_exists_and_every_named_volume_is_declared() -> None:
     for name, service in SERVICES.items():
         for volume in service.get("volumes", ()):
@@ -108,6 +117,15 @@ def test_flink_keeps_its_state_where_all_containers_see_it_and_shows_its_metrics
     base = yaml.safe_load((ROOT / "flink-conf" / "config.yaml").read_text())
     assert base["metrics.reporter.prom.factory.class"].endswith("PrometheusReporterFactory")
     assert not set(base) & set(properties), "a setting has one home"
+
+
+def test_flinks_entry_point_reads_the_properties_as_we_mean_them() -> None:
+    """It takes every line as a property, comments too, without its spaces; and a key that is the beginning of another gets lost."""
+    lines = SERVICES["taskmanager"]["environment"]["FLINK_PROPERTIES"].splitlines()
+    assert all(re.fullmatch(r"[\w.-]+: \S+", line) for line in lines), "no comments, no values with spaces"
+    base = yaml.safe_load((ROOT / "flink-conf" / "config.yaml").read_text())
+    keys = {*base, *(line.split(":")[0] for line in lines), "jobmanager.rpc.address", "blob.server.port", "query.server.port"}
+    assert not [(a, b) for a in keys for b in keys if b.startswith(f"{a}.")]
 
 
 def test_no_password_is_written_down_and_each_must_be_chosen() -> None:
