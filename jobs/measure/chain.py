@@ -17,6 +17,7 @@ from jobs.measure.metrics import (
     ON_DEMAND,
     REQUEST_RATE,
     WindowMetrics,
+    possible,
     spread_floor,
     window_metrics,
 )
@@ -223,6 +224,11 @@ class WindowChain:
         pushed = pool.push(rows[in_order], times[in_order], points.values[in_order])
         for name, column in vars(pushed).items():
             getattr(baseline, name)[in_order] = column
+        baseline = replace(
+            baseline,
+            expected=possible(points.metrics, baseline.expected),
+            seasonal_expected=possible(points.metrics, baseline.seasonal_expected),
+        )
         floor = spread_floor(points.metrics, baseline.expected, points.weights, width_s)
         baseline = replace(baseline, spread=np.maximum(baseline.spread, floor))
         seen = points.values != 0

@@ -40,7 +40,8 @@ def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
     events : EVENT. A request is an access line, a span of kind server or consumer, or a root span; others are not counted,
         nor are duplicates.
     transactions : TRANSACTION. Only a transaction's first closing (revision 1) counts: a later revision is the same
-        transaction again, and its changed duration is ignored.
+        transaction again, and its changed duration is ignored. Their route is 'root_service root_route', without a method
+        where the route has none.
 
     Returns
     -------

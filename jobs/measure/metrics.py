@@ -12,7 +12,17 @@ from jobs.measure.histogram import RELATIVE_ERROR, quantiles
 from jobs.measure.window import COUNTS, DURATION, TRANSACTION_DURATION, WindowCounts
 from schemas.event import ERROR_CATEGORIES
 
-__all__ = ["CATEGORY_RATIOS", "ERROR_RATIO", "METRICS", "ON_DEMAND", "REQUEST_RATE", "WindowMetrics", "spread_floor", "window_metrics"]
+__all__ = [
+    "CATEGORY_RATIOS",
+    "ERROR_RATIO",
+    "METRICS",
+    "ON_DEMAND",
+    "REQUEST_RATE",
+    "WindowMetrics",
+    "possible",
+    "spread_floor",
+    "window_metrics",
+]
 
 METRICS = (
     "request_rate",
@@ -89,6 +99,12 @@ def window_metrics(window: WindowCounts, width_s: int, with_details: bool) -> Wi
         np.concatenate([values[there] for _, values, _, there in columns]),
         np.concatenate([weights[there] for _, _, weights, there in columns]),
     )
+
+
+def possible(metrics: NDArray[Any], expected: NDArray[Any]) -> NDArray[Any]:
+    """`expected` within what the metric can be: nothing is negative, no ratio above 1. NaN stays."""
+    most = np.where(np.isin(metrics, (ERROR_RATIO, *CATEGORY_RATIOS)), 1.0, np.inf)
+    return np.clip(expected, 0.0, most)
 
 
 def spread_floor(metrics: NDArray[Any], expected: NDArray[Any], weights: NDArray[Any], width_s: int) -> NDArray[Any]:

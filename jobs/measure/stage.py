@@ -56,6 +56,7 @@ def on_batch(state: MeasureState, partials: pa.Table, metric_points: pa.Table, n
         state.future_dropped += int(partials.column("request_count").to_numpy()[ahead].sum())
         partials = partials.filter(pa.array(~ahead))
     if partials.num_rows:
+        state.resume(now_ms)
         state.names.add(partials)
     of_client = partials.column("entity_kind").to_numpy(zero_copy_only=False) == "client"
     cut_off_us = None if state.ended_at_ms is None else state.ended_at_ms * 1000

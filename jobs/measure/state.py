@@ -52,8 +52,16 @@ class MeasureState:
         return self.windows.late_dropped[0] + self.clients.late_dropped[0]
 
     def finish(self) -> None:
-        """Say that the input has ended: from now on missing requests are no silence, and cut windows are not judged."""
+        """Say that the input has ended: from now on missing requests are no silence, and cut windows are not judged.
+
+        What was on its way may still come; requests after the late horizon mean that the input goes on.
+        """
         self.ended_at_ms = self.now_ms
+
+    def resume(self, now_ms: int) -> None:
+        """Say that requests came at this time."""
+        if self.ended_at_ms is not None and now_ms > self.ended_at_ms + self.knobs.measure_late_horizon:
+            self.ended_at_ms = None
 
     def next_deadline_ms(self) -> int | None:
         """When the next window is due."""

@@ -170,6 +170,10 @@ def test_after_the_end_of_the_input_there_is_no_silence_and_no_judgement_of_cut_
     assert all(row["value"] > 0 for row in rows)
     assert [row["expected"] for row in rows if row["at"] == 120] == [None, None]
     assert run.state.next_deadline_ms() is None
+    # the job goes on after all: silence is told again
+    run.add(400, {"at": 399.5})
+    run.until(420)
+    assert run.rows(entity_kind="service", width_s=5, metric="request_rate", at=400)[0]["value"] == 0
 
 
 def test_error_categories_have_points_only_once_they_occur_and_then_a_past_without_errors() -> None:
