@@ -28,6 +28,15 @@ Examples:
 """
 
 
+class _WithoutPandas:
+    """Hides pandas: pyarrow would import it only to ask whether values are of it, most of the time this command takes to start."""
+
+    def find_spec(self, name: str, path: object = None, target: object = None) -> None:
+        """Refuse pandas, leave the rest to the finders behind."""
+        if name == "pandas":
+            raise ImportError(name)
+
+
 def configure(parser: argparse.ArgumentParser) -> None:
     """Arguments of the command."""
     parser.description = "Read log lines of any supported format from stdin and print the normalised fields, one JSON object per line."
@@ -45,6 +54,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Parse stdin until it ends; each chunk that arrives is answered at once."""
+    if "pyarrow" not in sys.modules:
+        sys.meta_path.insert(0, _WithoutPandas())
     from udfs.normalise import NormaliseSettings
     from udfs.normalise.lines import parse_lines, read_chunks
 

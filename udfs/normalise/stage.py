@@ -6,6 +6,9 @@ record: a line takes one number, an OTLP export one for each of its spans, log r
 
 from __future__ import annotations
 
+import gc
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -68,7 +71,23 @@ def normalise(raw: pa.Table, settings: NormaliseSettings | None = None) -> Norma
 
     Cost: about 2.5 us a JSON line in batches of 10,000.
     """
-    settings = settings or NormaliseSettings()
+    with _collector_paused():
+        return _normalise(raw, settings or NormaliseSettings())
+
+
+@contextmanager
+def _collector_paused() -> Iterator[None]:
+    """No garbage collection meanwhile: it would walk hundreds of thousands of parsed values that hold no cycles (a third of the cost)."""
+    enabled = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if enabled:
+            gc.enable()
+
+
+def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     values = raw["value"].combine_chunks()
     lines = split_lines(values if isinstance(values, pa.Array) else pa.array([], pa.binary()))
     source = _Source(raw, lines)

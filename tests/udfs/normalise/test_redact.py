@@ -36,38 +36,38 @@ def test_secret_in_a_text_is_masked(text: str) -> None:
     assert not [part for part in _PARTS if part in masked]
 
 
-@pytest.mark.parametrize(
-    "name",
-    [
-        "token",
-        "access_token",
-        "refresh_token",
-        "id_token",
-        "csrfToken",
-        "api_key",
-        "apikey",
-        "api-key",
-        "X-API-Key",
-        "key",
-        "password",
-        "passwd",
-        "pwd",
-        "secret",
-        "client_secret",
-        "signature",
-        "sig",
-        "X-Amz-Signature",
-        "X-Amz-Credential",
-        "X-Amz-Security-Token",
-        "code",
-        "auth",
-        "session",
-        "sessionid",
-        "jwt",
-        "user[password]",
-        "PASSWORD",
-    ],
-)
+_SECRET_PARAMETERS = [
+    "token",
+    "access_token",
+    "refresh_token",
+    "id_token",
+    "csrfToken",
+    "api_key",
+    "apikey",
+    "api-key",
+    "X-API-Key",
+    "key",
+    "password",
+    "passwd",
+    "pwd",
+    "secret",
+    "client_secret",
+    "signature",
+    "sig",
+    "X-Amz-Signature",
+    "X-Amz-Credential",
+    "X-Amz-Security-Token",
+    "code",
+    "auth",
+    "session",
+    "sessionid",
+    "jwt",
+    "user[password]",
+    "PASSWORD",
+]
+
+
+@pytest.mark.parametrize("name", _SECRET_PARAMETERS)
 def test_value_of_a_secret_parameter_is_masked(name: str) -> None:
     (masked,) = redact_queries(pa.array([f"page=2&{name}=s3cr%2Fet;99&sort=-x"])).to_pylist()
     assert masked == f"page=2&{name}=REDACTED&sort=-x"

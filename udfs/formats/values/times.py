@@ -131,21 +131,24 @@ def read_time_texts(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
     try:
         return _checked(texts.cast(TIMESTAMP))
     except pa.ArrowInvalid:
-        shortened = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")  # nanoseconds
-    try:
-        return _checked(shortened.cast(TIMESTAMP))
-    except pa.ArrowInvalid:
-        pass
-    castable = pc.fill_null(pc.match_substring_regex(shortened, _CASTABLE), False)
-    times = pc.if_else(castable, shortened, pa.scalar(None, pa.string())).cast(TIMESTAMP)
+        castable = pc.match_substring_regex(texts, _CASTABLE).fill_null(True)
+    times = pc.if_else(castable, texts, pa.scalar(None, pa.string())).cast(TIMESTAMP)
     left = np.flatnonzero(~castable.to_numpy(zero_copy_only=False))
-    rest, bad_rest = _one_by_one(texts.take(pa.array(left)).to_pylist(), time_us)
-    times = pc.replace_with_mask(times, pc.invert(castable), rest)
-    times, bad = _checked(times)
+    rest, bad_rest = _read_odd_texts(texts.take(pa.array(left)))
+    times, bad = _checked(pc.replace_with_mask(times, pc.invert(castable), rest))
     if bad_rest is not None:
         bad = np.zeros(len(texts), bool) if bad is None else bad
         bad[left[bad_rest]] = True
     return times, bad
+
+
+def _read_odd_texts(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
+    """Nanoseconds or no zone: still one cast. Anything else one by one."""
+    shortened = pc.replace_substring_regex(texts, r"(\.\d{6})\d+", r"\1")
+    zoned = pc.replace_substring_regex(shortened, r"(:\d\d(?:\.\d+)?)$", r"\1Z")
+    if pc.all(pc.match_substring_regex(zoned, _CASTABLE), min_count=0).as_py():
+        return zoned.cast(TIMESTAMP), None
+    return _one_by_one(texts.to_pylist(), time_us)
 
 
 def read_clf_times(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
