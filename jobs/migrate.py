@@ -172,7 +172,9 @@ def set_retention(client: Any, database: str, days: int | None) -> None:
     """
     with _told_in_one_line("set the retention"), _in_database(client, database):
         for name, column in RETENTION_COLUMNS.items():
-            created = str(client.command(f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{name}_data'"))
+            created = str(
+                client.command(f"SELECT create_table_query FROM system.tables WHERE database = '{database}' AND name = '{name}_data'")
+            )
             if days is not None:
                 client.command(f"ALTER TABLE {name}_data MODIFY TTL toDateTime({column}) + INTERVAL {int(days)} DAY DELETE")
             elif " TTL " in created:

@@ -149,4 +149,6 @@ def _render(head: Sequence[str], rows: list[tuple[str, ...]], chosen: str) -> st
         lines = [head, ["---"] * len(head), *rows]
         return "".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |\n" for line in lines)
     widths = [max(len(row[i]) for row in [head, *rows]) for i in range(len(head) - 1)]
-    return "".join("  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n" for row in [head, *rows])
+    return "".join(
+        "  ".join([*(cell.ljust(width) for cell, width in zip(row, widths, strict=False)), row[-1]]) + "\n" for row in [head, *rows]
+    )

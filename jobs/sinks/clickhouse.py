@@ -110,12 +110,11 @@ class ClickHouseSink:
         -----
         Cost: one copy of the table into the stream that is sent; 0.4 microseconds per event here, 3-4 in ClickHouse.
         """
-        if not table.num_rows:
-            return 0
+        rows: int = table.num_rows
         conformed = record.conform(table)
-        for start in range(0, conformed.num_rows, MAX_ROWS_PER_INSERT):
+        for start in range(0, rows, MAX_ROWS_PER_INSERT):
             self._insert_until_acknowledged(record, _stream(conformed.slice(start, MAX_ROWS_PER_INSERT)))
-        return conformed.num_rows
+        return rows
 
     def close(self) -> None:
         """Close the connection; the next insert opens it again."""

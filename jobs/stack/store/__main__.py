@@ -60,7 +60,9 @@ def _serve(args: argparse.Namespace) -> int:
         try:
             server = StoreServer((args.host, args.port), engine, args.user, os.environ.get("ANOMASEC_STORE_PASSWORD", ""))
         except OSError as error:
-            raise MissingPart(f"cannot listen on {args.host}:{args.port}: {error.strerror}", "end what uses the port, or name another") from None
+            raise MissingPart(
+                f"cannot listen on {args.host}:{args.port}: {error.strerror}", "end what uses the port, or name another"
+            ) from None
         threading.Thread(target=server.serve_forever, name="accept", daemon=True).start()
         folder.announce(server.url)
         sys.stderr.write(f"store {folder.path} at {server.url}\n")

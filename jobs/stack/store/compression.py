@@ -6,7 +6,7 @@ import io
 import struct
 import zlib
 from collections.abc import Iterable, Iterator
-from typing import IO, Any
+from typing import Any
 
 from jobs.stack.store.faults import BAD_ARGUMENTS, NOT_IMPLEMENTED, StoreFault
 
@@ -69,7 +69,7 @@ def decode(pieces: Iterator[bytes], encoding: str) -> Iterator[bytes]:
         raise StoreFault.of(NOT_IMPLEMENTED, f"Unknown compression method: {encoding}")
     import pyarrow as pa
 
-    source: IO[bytes] = io.BufferedReader(_PiecesReader(pieces), _PIECE_BYTES)  # type: ignore[type-var,assignment]
+    source = io.BufferedReader(_PiecesReader(pieces), _PIECE_BYTES)
     try:
         with pa.CompressedInputStream(pa.PythonFile(source, mode="r"), _ARROW_CODECS[encoding]) as stream:
             while piece := stream.read(_PIECE_BYTES):
@@ -126,7 +126,7 @@ class _Unclosed(io.RawIOBase):
 
 def _checksum(block: bytes) -> bytes:
     try:
-        from clickhouse_cityhash.cityhash import CityHash128
+        from clickhouse_cityhash.cityhash import CityHash128  # type: ignore[import-untyped]
     except ImportError:
         raise StoreFault.of(NOT_IMPLEMENTED, "compress=1 and decompress=1 need the package clickhouse-cityhash") from None
     value: int = CityHash128(block)

@@ -3,27 +3,22 @@
 from __future__ import annotations
 
 import os
-import threading
-import time
-from collections.abc import Iterator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field, replace
+from collections.abc import Iterator
+from contextlib import ExitStack, suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from jobs.stack.store.connections import Connections, Context, quote
 from jobs.stack.store.faults import SUPPORT_IS_DISABLED, SYNTAX_ERROR, StoreFault
 from jobs.stack.store.statement import Statement
 
-__all__ = ["Context", "Engine", "Outcome", "Pieces"]
+__all__ = ["Engine", "Outcome"]
 
 # Engines whose tables cannot be attached again by chDB: the whole folder would not open.
 _REFUSED_ENGINES = frozenset({"kafka", "rabbitmq", "nats", "s3queue", "azurequeue", "filelog"})
-# A statement of these cannot change the connection it runs on, so the connection serves the next request.
-_STATELESS = frozenset({"SELECT", "WITH", "INSERT", "SHOW", "DESCRIBE", "DESC", "EXISTS", "EXPLAIN", "OPTIMIZE", "ALTER", "SYSTEM"})
 # Formats without head and foot: chDB's chunks of a stream, put together, are the format. In others each chunk is a document.
 _STREAMABLE = frozenset({"native", "tabseparated", "tsv", "tabseparatedraw", "tsvraw", "csv", "jsoneachrow", "rowbinary"})
-_IDLE_CONNECTIONS = 8
-_SESSION_TIMEOUT_S = 600.0
 
 _CONFIG = """<clickhouse>
     <logger><level>none</level></logger>
@@ -40,17 +35,6 @@ _CONFIG = """<clickhouse>
     <vector_similarity_index_cache_size>0</vector_similarity_index_cache_size>
 </clickhouse>
 """
-
-
-@dataclass(frozen=True)
-class Context:
-    """What a request sets besides its SQL."""
-
-    database: str = ""
-    settings: Mapping[str, str] = field(default_factory=dict)
-    params: Mapping[str, str] = field(default_factory=dict)
-    readonly: bool = False
-    session_id: str = ""
 
 
 @dataclass
@@ -74,24 +58,11 @@ class Outcome:
             self.lease.close()
 
 
-Pieces = Iterator[bytes]
-
-
-class _Session:
-    """A connection kept for a session_id: SET, USE and temporary tables last from one request to the next."""
-
-    def __init__(self, connection: Any) -> None:
-        self.connection = connection
-        self.lock = threading.Lock()
-        self.used_s = time.monotonic()
-        self.history: list[str] = []
-
-
 class Engine:
     """Runs statements, several at once, each on a connection of its own.
 
     A chDB connection serves one statement at a time and refuses queries during a streaming insert; connections of one path
-    run side by side (measured), and opening one costs 0.4 ms.
+    run side by side (measured).
     """
 
     def __init__(self, path: Path, memory_bytes: int = 0, threads: int = 2) -> None:
@@ -103,24 +74,16 @@ class Engine:
         memory_bytes = memory_bytes or min(8 << 30, physical_bytes // 2)
         config = path / "config.xml"
         config.write_text(_CONFIG.format(memory_bytes=memory_bytes, threads=threads, cache_bytes=max(64 << 20, memory_bytes // 16)))
-        self._address = f"{path / 'data'}?config-file={config}&max_threads={threads}&implicit_select=0&async_insert=0"
-        self._connect = Connection
-        self._lock = threading.Lock()
-        self._idle: list[tuple[tuple[Any, ...], Any]] = []
-        self._sessions: dict[str, _Session] = {}
-        self._keeper = self._connect(self._address)
+        address = f"{path / 'data'}?config-file={config}&max_threads={threads}&implicit_select=0&async_insert=0"
+        # Open as long as the engine: the last connection that closes takes chDB down with it.
+        self._keeper = Connection(address)
+        self._connections = Connections(lambda: Connection(address))
         self.version = self._keeper.query("SELECT version() FORMAT TSVRaw").bytes().decode().strip()
         self.timezone = self._keeper.query("SELECT timezone() FORMAT TSVRaw").bytes().decode().strip()
 
     def close(self) -> None:
         """Close every connection: what was acknowledged is on disk before as well as after."""
-        with self._lock:
-            idle, self._idle = self._idle, []
-            sessions, self._sessions = self._sessions, {}
-        for _, connection in idle:
-            connection.close()
-        for session in sessions.values():
-            session.connection.close()
+        self._connections.close()
         self._keeper.close()
 
     def run(self, sql: str, statement: Statement, context: Context, output_format: str) -> Outcome:
@@ -134,7 +97,7 @@ class Engine:
         _refuse(statement)
         chosen = (statement.output_format or output_format).lower()
         with ExitStack() as lease:
-            connection = lease.enter_context(self._lease(context, statement.verb, sql))
+            connection = lease.enter_context(self._connections.lease(context, statement.verb, sql))
             try:
                 if statement.verb not in ("SELECT", "WITH") or chosen not in _STREAMABLE:
                     return _outcome(connection.query(sql, output_format, params=dict(context.params)))
@@ -150,7 +113,7 @@ class Engine:
             outcome.lease = lease.pop_all()
             return outcome
 
-    def insert(self, statement: Statement, pieces: Pieces, context: Context) -> Outcome:
+    def insert(self, statement: Statement, pieces: Iterator[bytes], context: Context) -> Outcome:
         """Run an INSERT with the data that follows it, as it arrives; rows of one block are stored all or none.
 
         Raises
@@ -159,10 +122,10 @@ class Engine:
             What ClickHouse says is wrong; the connection is given up.
         """
         head = statement.head.decode("utf-8", "replace")
-        with self._lease(context, "SET" if context.params else "INSERT", "") as connection:
+        with self._connections.lease(context, "SET" if context.params else "INSERT") as connection:
             try:
                 if context.params:
-                    values = ", ".join(f"param_{name} = {_quote(value)}" for name, value in context.params.items())
+                    values = ", ".join(f"param_{name} = {quote(value)}" for name, value in context.params.items())
                     connection.query(f"SET {values}")
                 with connection.send_insert(head, statement.input_format) as insert:
                     for piece in pieces:
@@ -174,90 +137,6 @@ class Engine:
             except Exception as error:
                 raise StoreFault.wrap(error) from None
         return Outcome(written_rows=result.rows_written, written_bytes=result.bytes_written)
-
-    @contextmanager
-    def _lease(self, context: Context, verb: str, sql: str) -> Iterator[Any]:
-        if context.session_id:
-            session = self._session(context.session_id, verb, sql)
-            if session is not None:
-                with session.lock:
-                    yield from self._in_session(session, context, verb, sql)
-                return
-        key = (context.database, tuple(sorted(context.settings.items())), context.readonly)
-        connection = self._take(key)
-        if connection is None:
-            connection = self._connect(self._address)
-            try:
-                for prelude in _preludes(context):
-                    connection.query(prelude)
-            except Exception as error:
-                connection.close()
-                raise StoreFault.wrap(error) from None
-        try:
-            yield connection
-        except BaseException:
-            connection.close()
-            raise
-        if verb in _STATELESS:
-            self._give_back(key, connection)
-        else:
-            connection.close()
-
-    def _take(self, key: tuple[Any, ...]) -> Any:
-        with self._lock:
-            for index in range(len(self._idle) - 1, -1, -1):
-                if self._idle[index][0] == key:
-                    return self._idle.pop(index)[1]
-        return None
-
-    def _give_back(self, key: tuple[Any, ...], connection: Any) -> None:
-        oldest = None
-        with self._lock:
-            self._idle.append((key, connection))
-            if len(self._idle) > _IDLE_CONNECTIONS:
-                oldest = self._idle.pop(0)[1]
-        if oldest is not None:
-            oldest.close()
-
-    def _session(self, session_id: str, verb: str, sql: str) -> _Session | None:
-        """The session's own connection; made when a first statement needs one, so that most sessions cost nothing."""
-        needs_own = verb in ("SET", "USE") or (verb == "CREATE" and "TEMPORARY" in sql[:200].upper())
-        now_s = time.monotonic()
-        expired: list[_Session] = []
-        with self._lock:
-            for name in [n for n, s in self._sessions.items() if now_s - s.used_s > _SESSION_TIMEOUT_S and not s.lock.locked()]:
-                expired.append(self._sessions.pop(name))
-            if needs_own and session_id not in self._sessions:
-                self._sessions[session_id] = _Session(self._connect(self._address))
-            session = self._sessions.get(session_id)
-            if session is not None:
-                session.used_s = now_s
-        for old in expired:
-            old.connection.close()
-        return session
-
-    def _in_session(self, session: _Session, context: Context, verb: str, sql: str) -> Iterator[Any]:
-        connection = session.connection
-        try:
-            for prelude in _preludes(replace(context, readonly=False)):
-                connection.query(prelude)
-            yield connection
-            if verb in ("SET", "USE"):
-                session.history.append(sql)
-        except StoreFault:
-            raise
-        except Exception as error:
-            raise StoreFault.wrap(error) from None
-        finally:
-            # Settings of the URL hold for one request only; those of the session come back.
-            with suppress(Exception):
-                if context.settings:
-                    connection.query("SET " + ", ".join(f"{name} = DEFAULT" for name in context.settings))
-                if context.database:
-                    connection.query("USE default")
-                if context.settings or context.database:
-                    for earlier in session.history:
-                        connection.query(earlier)
 
 
 def _fetch(stream: Any) -> Any:
@@ -283,20 +162,9 @@ def _refuse(statement: Statement) -> None:
     if statement.count > 1:
         raise StoreFault.of(SYNTAX_ERROR, "Syntax error (Multi-statements are not allowed)")
     if statement.engine and statement.engine.lower() in _REFUSED_ENGINES:
-        raise StoreFault.of(SUPPORT_IS_DISABLED, f"The embedded store has no ENGINE = {statement.engine}: its folder could not be opened again")
-
-
-def _preludes(context: Context) -> list[str]:
-    statements = [f"USE `{context.database.replace('`', '')}`"] if context.database else []
-    if context.settings:
-        statements.append("SET " + ", ".join(f"{name} = {_quote(value)}" for name, value in context.settings.items()))
-    if context.readonly:
-        statements.append("SET readonly = 2")
-    return statements
-
-
-def _quote(value: str) -> str:
-    return "'" + value.replace("\\", "\\\\").replace("'", "\\'") + "'"
+        raise StoreFault.of(
+            SUPPORT_IS_DISABLED, f"The embedded store has no ENGINE = {statement.engine}: its folder could not be opened again"
+        )
 
 
 def _outcome(result: Any) -> Outcome:
@@ -308,4 +176,3 @@ def _outcome(result: Any) -> Outcome:
         written_bytes=result.bytes_written() or 0,
         result_rows=result.rows_read() or 0,
     )
-

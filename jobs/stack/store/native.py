@@ -100,10 +100,13 @@ def _skip(data: bytes, at: int, type_name: str, rows: int) -> int:
 
 def _skip_dictionary(data: bytes, at: int, inner: str) -> int:
     """Flags (the lowest byte says how wide indexes are), keys, indexes."""
+    flags: int
+    key_count: int
     flags, key_count = struct.unpack_from("<QQ", data, at)
     at = _skip(data, at + 16, inner.removeprefix("Nullable(").removesuffix(")") if inner.startswith("Nullable(") else inner, key_count)
     (index_count,) = struct.unpack_from("<Q", data, at)
-    return at + 8 + int(index_count) * (1 << (flags & 0xFF))
+    width = 1 << (flags & 0xFF)
+    return at + 8 + int(index_count) * width
 
 
 def _arguments(inner: str) -> list[str]:

@@ -7,12 +7,12 @@ import email.parser
 import email.policy
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from http.client import HTTPMessage
-from typing import IO
+from email.message import Message
+from io import BufferedIOBase
 from urllib.parse import parse_qsl, urlsplit
 
 from jobs.stack.store.compression import decode, decompress_blocks
-from jobs.stack.store.engine import Context
+from jobs.stack.store.connections import Context
 from jobs.stack.store.faults import BAD_ARGUMENTS, StoreFault
 
 __all__ = ["Request", "body_pieces", "read_form"]
@@ -21,10 +21,32 @@ _PIECE_BYTES = 4 << 20
 
 # URL parameters that steer the HTTP exchange; all others are settings, as on a ClickHouse server.
 _RESERVED = frozenset(
-    "query database default_format user password session_id session_timeout session_check query_id compress decompress"
-    " client_protocol_version wait_end_of_query buffer_size quota_key stacktrace role http_write_exception_in_output_format"
-    " http_headers_progress_interval_ms send_progress_in_http_headers enable_http_compression http_zlib_compression_level"
-    " cancel_http_readonly_queries_on_client_close format".split()
+    (
+        "query",
+        "database",
+        "default_format",
+        "user",
+        "password",
+        "session_id",
+        "session_timeout",
+        "session_check",
+        "query_id",
+        "compress",
+        "decompress",
+        "client_protocol_version",
+        "wait_end_of_query",
+        "buffer_size",
+        "quota_key",
+        "stacktrace",
+        "role",
+        "http_write_exception_in_output_format",
+        "http_headers_progress_interval_ms",
+        "send_progress_in_http_headers",
+        "enable_http_compression",
+        "http_zlib_compression_level",
+        "cancel_http_readonly_queries_on_client_close",
+        "format",
+    )
 )
 
 
@@ -34,11 +56,11 @@ class Request:
 
     path: str
     params: Mapping[str, str]
-    headers: HTTPMessage
+    headers: Message[str, str]
     is_get: bool
 
     @classmethod
-    def read(cls, target: str, headers: HTTPMessage, is_get: bool) -> Request:
+    def read(cls, target: str, headers: Message[str, str], is_get: bool) -> Request:
         """Read the request line's target; the last of repeated parameters holds."""
         parts = urlsplit(target)
         return cls(parts.path or "/", dict(parse_qsl(parts.query, keep_blank_values=True)), headers, is_get)
@@ -100,7 +122,7 @@ class Request:
         )
 
 
-def body_pieces(request: Request, source: IO[bytes]) -> Iterator[bytes]:
+def body_pieces(request: Request, source: BufferedIOBase) -> Iterator[bytes]:
     """The body, decompressed, in pieces of at most some MB.
 
     Raises
@@ -117,7 +139,7 @@ def body_pieces(request: Request, source: IO[bytes]) -> Iterator[bytes]:
     return decompress_blocks(pieces) if request.flag("decompress") else pieces
 
 
-def _sized(source: IO[bytes], size: int) -> Iterator[bytes]:
+def _sized(source: BufferedIOBase, size: int) -> Iterator[bytes]:
     while size > 0:
         piece = source.read(min(size, _PIECE_BYTES))
         if not piece:
@@ -126,7 +148,7 @@ def _sized(source: IO[bytes], size: int) -> Iterator[bytes]:
         yield piece
 
 
-def _chunked(source: IO[bytes]) -> Iterator[bytes]:
+def _chunked(source: BufferedIOBase) -> Iterator[bytes]:
     while True:
         line = source.readline(1024)
         try:
@@ -149,9 +171,7 @@ def read_form(content_type: str, body: bytes) -> dict[str, str]:
     StoreFault
         It holds a file: external tables are not offered.
     """
-    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(
-        b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body
-    )
+    message = email.parser.BytesParser(policy=email.policy.HTTP).parsebytes(b"Content-Type: " + content_type.encode() + b"\r\n\r\n" + body)
     fields: dict[str, str] = {}
     for part in message.iter_parts():
         name = part.get_param("name", header="content-disposition")

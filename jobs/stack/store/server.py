@@ -130,8 +130,7 @@ class _Handler(BaseHTTPRequestHandler):
                 elif request.path in ("/", "/query"):
                     self._execute(request, body)
                 else:
-                    text = f"There is no handle {request.path}\n\nUse / or /ping for health checks.\nSend queries from your program with POST method or GET /?query=...\n"
-                    self._reply(404, text.encode(), _TEXT)
+                    self._reply(404, f"There is no handle {request.path}\n\nUse /ping, or send queries to /\n".encode(), _TEXT)
             except StoreFault as fault:
                 with contextlib.suppress(StoreFault):
                     for _ in body:

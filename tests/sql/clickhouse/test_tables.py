@@ -164,9 +164,10 @@ def test_scores_keep_points_that_are_not_anomalous(fresh_database: ClickHouseCon
 def test_service_calls_count_the_calls_of_transactions(fresh_database: ClickHouseConfig, sql: Query) -> None:
     rows = [
         _like(TRANSACTION, transaction_id="1", calls=["web>api", "api>db"], started_at=NOON, environment="prod", is_error=True),
-        _like(TRANSACTION, transaction_id="2", calls=["web>api"], started_at=NOON + timedelta(seconds=59), environment="prod", is_error=False),
+        _like(TRANSACTION, transaction_id="2", calls=["web>api"], started_at=NOON + timedelta(seconds=59), environment="prod"),
         _like(TRANSACTION, transaction_id="3", calls=[], started_at=NOON, environment="prod", is_error=False),
     ]
+    rows[1]["is_error"] = False
     ClickHouseSink(fresh_database).insert(TRANSACTION, _table(TRANSACTION, rows))
     got = sql("SELECT caller, callee, transaction_count, error_transaction_count FROM service_calls ORDER BY caller DESC")
     assert got == [("web", "api", 2, 1), ("api", "db", 1, 1)]
