@@ -78,6 +78,10 @@ class Fault:
             on &= environment == names.index(self.environment)
         return on
 
+    def active_at(self, seconds: float) -> bool:
+        """Say whether it is on, so many seconds after the world's start."""
+        return self.start_s <= seconds < self.end_s
+
     def as_truth(self, start_ms: int) -> dict[str, object]:
         """What the truth file says of it; `start_ms` is the epoch time of the world's start."""
         return {
