@@ -52,6 +52,8 @@ Records = npt.NDArray[Any]
 I64 = npt.NDArray[np.int64]
 Mask = npt.NDArray[np.bool_]
 
+_NONE = TRANSACTION.empty()
+
 
 @dataclass(frozen=True)
 class AssembleOut:
@@ -97,7 +99,7 @@ def on_batch(state: AssembleState, events: pa.Table, now_ms: int) -> tuple[Assem
     state.drop_old(now_ms)
     state.now_ms = max(state.now_ms, now_ms)
     rows = [table for table in closed if table.num_rows]
-    return state, AssembleOut(_marked(events, duplicate, late), pa.concat_tables(rows) if rows else TRANSACTION.empty())
+    return state, AssembleOut(_marked(events, duplicate, late), pa.concat_tables(rows) if rows else _NONE)
 
 
 @dataclass(frozen=True)
@@ -156,7 +158,7 @@ def _apply(state: AssembleState, events: pa.Table, tick_ms: int) -> _Applied:
 
     single = is_alone[group] & is_first
     records["closed_ms"], records["reason"], records["duplicates"] = tick_ms, COMPLETE, repeats
-    alone = _emit_alone(state, thin, rows[single], group[single], records[is_alone]) if len(joinable) < len(begin) else TRANSACTION.empty()
+    alone = _emit_alone(state, thin, rows[single], group[single], records[is_alone]) if len(joinable) < len(begin) else _NONE
 
     is_stale = (records["is_stale"] | old["is_stale"]) != 0
     late_rows = (old["closed_ms"] != OPEN)[group] | (is_stale[group] & (rows["start_us"] // 1000 < horizon_ms))

@@ -111,8 +111,12 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
 
 
 def _typed(values: Any, wanted: pa.DataType) -> pa.Array:
-    array = values if isinstance(values, pa.Array) else pa.array(np.ascontiguousarray(values))
-    return array if array.type.equals(wanted) else array.cast(wanted)
+    if isinstance(values, pa.Array):
+        return values if values.type.equals(wanted) else values.cast(wanted)
+    if pa.types.is_boolean(wanted):
+        return pa.array(values)
+    numbers = np.ascontiguousarray(values, np.int64 if pa.types.is_timestamp(wanted) else wanted.to_pandas_dtype())
+    return pa.Array.from_buffers(wanted, len(numbers), [None, pa.py_buffer(numbers)])  # a tenth of pa.array's fixed cost
 
 
 def _first(mask: Mask, begin: I64) -> I64:

@@ -46,7 +46,7 @@ fields = st.fixed_dictionaries(
         "start_ms": st.integers(0, 5),
     }
 )
-arrivals = st.lists(st.tuples(fields, st.integers(0, 30_000)), min_size=1, max_size=25)
+arrivals = st.lists(st.tuples(fields, st.integers(0, 30_000)), min_size=1, max_size=15)
 
 
 def written(drawn: list[tuple[dict[str, Any], int]]) -> list[dict[str, Any]]:
