@@ -18,8 +18,8 @@ import pyarrow as pa
 from jobs.knobs import Knobs, read_knobs
 from jobs.measure.baseline import causal_baselines
 from jobs.score.local import local_environment
-from jobs.score.series_csv import SeriesFile, read_series, write_verdicts
 from jobs.score.mistakes import root_cause
+from jobs.score.series_csv import SeriesFile, read_series, write_verdicts
 from jobs.score.sql import build_scores, read_sql, set_models
 from jobs.score.wire import points_to_json_lines
 from schemas.errors import AnomasecError
@@ -87,9 +87,7 @@ def backtest(
     for file, (_, target) in zip(files, pairs, strict=True):
         write_verdicts(file, verdicts.slice(start, file.rows), target)
         start += file.rows
-    return BacktestSummary(
-        len(files), sum(len(f.series()) for f in files if f.rows), rows, int(verdicts["is_anomaly"].sum() or 0)
-    )
+    return BacktestSummary(len(files), sum(len(f.series()) for f in files if f.rows), rows, int(verdicts["is_anomaly"].sum() or 0))
 
 
 def points_of(file: SeriesFile, first_row: int, knobs: Knobs) -> pa.Table:
@@ -98,9 +96,7 @@ def points_of(file: SeriesFile, first_row: int, knobs: Knobs) -> pa.Table:
     Schema `POINT.arrow`. `revision` holds the number of the row within the backtest (from `first_row`): the one column that SQL
     carries through untouched, and by which the verdicts find their rows again, since times and names may repeat.
     """
-    columns = {
-        name: np.full(file.rows, np.nan) for name in ("expected", "spread", "seasonal_expected", "previous")
-    }
+    columns = {name: np.full(file.rows, np.nan) for name in ("expected", "spread", "seasonal_expected", "previous")}
     history = np.zeros(file.rows, dtype=np.int32)
     for rows in file.series():
         baselines = causal_baselines(file.time_us[rows], file.value[rows], knobs.measure_history)

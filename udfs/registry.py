@@ -13,7 +13,7 @@ from typing import Any
 import pandas as pd
 
 # modules, not their functions: a function imported here by name would hide its Flink wrapper, which `__getattr__` makes
-from udfs.scorers import deviation, forest, pack, reason
+from udfs.scorers import deviation, forest, pack
 from udfs.scorers.forest_model import ForestModel, load_current
 
 __all__ = ["FUNCTIONS", "MODELS_PARAMETER", "Function"]
@@ -32,7 +32,7 @@ class Function:
     returns: str
     """DOUBLE, STRING or BYTES."""
     kind: str
-    """scorer (0..100, held to the laws in tests/laws), bound, text or pack."""
+    """scorer (0..100, held to the laws in tests/laws), bound or pack."""
     needs_model: bool = False
     """Also takes the trained model, as the argument `model`, which SQL does not give."""
 
@@ -44,7 +44,6 @@ FUNCTIONS = {
         Function("deviation_lower", deviation.deviation_lower, "DOUBLE", "bound"),
         Function("deviation_upper", deviation.deviation_upper, "DOUBLE", "bound"),
         Function("forest_score", forest.forest_score, "DOUBLE", "scorer", needs_model=True),
-        Function("describe_score", reason.describe_score, "STRING", "text"),
         Function("pack_scores", pack.pack_scores, "BYTES", "pack"),
     )
 }

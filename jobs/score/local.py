@@ -10,22 +10,24 @@ from typing import Any
 
 from schemas.errors import MissingPart
 
-__all__ = ["DEFAULT_JAR_DIR", "connector_jars", "local_environment"]
+__all__ = ["connector_jars", "local_environment"]
 
 _ROOT = Path(__file__).resolve().parents[2]
 
-DEFAULT_JAR_DIR = _ROOT / "build" / "jars"
-"""Where `make setup` puts the jars."""
-
 
 def connector_jars(jar_dir: Path | None = None) -> list[Path]:
-    """Flink's connectors in the folder (default `DEFAULT_JAR_DIR`); empty when there are none."""
-    return sorted((jar_dir or DEFAULT_JAR_DIR).glob("flink-sql-connector-*.jar"))
+    """Flink's connectors in the folder (default: those `make setup` fetched); empty when there are none."""
+    if jar_dir is not None:
+        return sorted(jar_dir.glob("flink-sql-connector-*.jar"))
+    from jobs.stack.machine import find_jars
+
+    try:
+        return find_jars("flink")
+    except MissingPart:
+        return []
 
 
-def local_environment(
-    parallelism: int = 1, settings: Mapping[str, str] | None = None, jar_dir: Path | None = None
-) -> Any:
+def local_environment(parallelism: int = 1, settings: Mapping[str, str] | None = None, jar_dir: Path | None = None) -> Any:
     """A streaming StreamTableEnvironment whose jobs run in this process.
 
     Parameters

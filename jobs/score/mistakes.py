@@ -73,7 +73,9 @@ def root_cause(error: Exception) -> str:
     """The innermost message of a failed job: the Python exception of a worker if there is one, else the last cause."""
     lines = str(error).splitlines()
     # a worker's traceback ends in an unindented line `SomeError: message`; Java's lines are indented or start with a package
-    raised = [x for x in lines if re.match(r"^(?:[A-Z]\w*|[a-z_]+(?:\.\w+)*\.[A-Z]\w*)(?:Error|Exception|Part|Record): ", x) and "java" not in x]
+    raised = [
+        x for x in lines if re.match(r"^(?:[A-Z]\w*|[a-z_]+(?:\.\w+)*\.[A-Z]\w*)(?:Error|Exception|Part|Record): ", x) and "java" not in x
+    ]
     causes = [_CLASS.sub("", x.removeprefix("Caused by: ")) for x in lines if x.startswith("Caused by: ")]
     return (raised or causes or lines or ["?"])[-1]
 
@@ -92,7 +94,9 @@ def _misplaced(word: str, line: int, column: int) -> Mistake:
     if word.lower() in ("value", "time", "lower", "upper", "timestamp"):
         return Mistake(f"'{word}' is a word of SQL", line, column, hint=f"write `{word}` in backticks to mean the column")
     near = difflib.get_close_matches(word.upper(), _RESERVED, 1, 0.7)
-    hint = f"did you mean '{near[0]}'?" if near and near[0] != word.upper() else "look for a missing comma, bracket or keyword just before it"
+    hint = (
+        f"did you mean '{near[0]}'?" if near and near[0] != word.upper() else "look for a missing comma, bracket or keyword just before it"
+    )
     return Mistake(f"'{word}' is not expected here", line, column, hint=hint)
 
 

@@ -98,7 +98,9 @@ def write_verdicts(file: SeriesFile, verdicts: pl.DataFrame, path: Path) -> None
 
 def _read(path: Path) -> pl.DataFrame:
     try:
-        frame = pl.read_csv(path, infer_schema=False, has_header=False, encoding="utf8", raise_if_empty=False)
+        # without what precedes the first cell: the reader takes the number of columns from the first line, empty or not
+        data = path.read_bytes().removeprefix(b"\xef\xbb\xbf").lstrip()
+        frame = pl.read_csv(data, infer_schema=False, has_header=False, encoding="utf8", raise_if_empty=False)
     except FileNotFoundError:
         raise AnomasecError(f"no such file: {path}", "name a CSV file or a folder of them") from None
     except OSError as error:

@@ -48,8 +48,17 @@ def read_sql(sql_dir: Path, values: Mapping[str, Any], bounded: bool = False) ->
     return [statement for name in names for statement in read_statements(Path(sql_dir) / "flink" / name, values)]
 
 
-def build_scores(t_env: Any, statements: list[Statement]) -> Any:
+def build_scores(t_env: Any, statements: list[Statement], run: bool = True) -> Any:
     """Run the statements and pack the view `scores`.
+
+    Parameters
+    ----------
+    t_env
+        StreamTableEnvironment.
+    statements
+        From `read_sql`; the last one makes the view.
+    run
+        False where the statements were run before.
 
     Returns
     -------
@@ -61,7 +70,7 @@ def build_scores(t_env: Any, statements: list[Statement]) -> Any:
     SqlError
         File, line, column and a hint.
     """
-    for statement in statements:
+    for statement in statements if run else ():
         run_statement(t_env, statement)
     check_view(t_env, statements[-1])
     columns = ", ".join(f"`{name}`" for name in PACK_COLUMNS)
@@ -99,7 +108,9 @@ def check_view(t_env: Any, statement: Statement) -> None:
 
 def _type_name(data_type: Any) -> str:
     name = type(data_type).__name__
-    return {"VarCharType": "STRING", "CharType": "STRING", "IntType": "INT", "BigIntType": "BIGINT"}.get(name, name.removesuffix("Type").upper())
+    return {"VarCharType": "STRING", "CharType": "STRING", "IntType": "INT", "BigIntType": "BIGINT"}.get(
+        name, name.removesuffix("Type").upper()
+    )
 
 
 def kafka_values(config: Config, startup_mode: str = "group-offsets", group: str = GROUP) -> dict[str, Any]:
@@ -116,7 +127,9 @@ def set_models(t_env: Any, folder: Path) -> None:
     """Tell the workers where trained models are; they are read when a worker starts."""
     key = "pipeline.global-job-parameters"
     settings = t_env.get_config()
-    pairs = [p for p in settings.get(key, "").split(",") if p and not p.startswith(f"{MODELS_PARAMETER}:")]
+    # Flink gives back as '{a: b, c: d}' what was set as 'a:b,c:d'
+    known = [p.strip().replace(": ", ":", 1) for p in settings.get(key, "").strip("{}").split(",")]
+    pairs = [p for p in known if p and not p.startswith(f"{MODELS_PARAMETER}:")]
     # quoted, because a path may hold the characters that separate keys and pairs
     settings.set(key, ",".join([*pairs, f"{MODELS_PARAMETER}:'{folder}'"]))
 

@@ -53,11 +53,11 @@ def read_statements(path: Path, values: Mapping[str, Any] | None = None) -> list
 
 
 def split_statements(text: str, path: Path) -> Iterator[Statement]:
-    """Cut at semicolons outside of strings, names and comments; parts of comments only are dropped.
+    r"""Cut at semicolons outside of strings, names and comments; parts of comments only are dropped.
 
     Examples
     --------
-    >>> [s.line for s in split_statements("-- a;b\\nSELECT ';';\\n\\nSELECT 2", Path("x.sql"))]
+    >>> [s.line for s in split_statements("-- a;b\nSELECT ';';\n\nSELECT 2", Path("x.sql"))]
     [2, 4]
     """
     start = 0
@@ -100,7 +100,11 @@ def _fill(text: str, path: Path, values: Mapping[str, Any]) -> str:
         return text
     try:
         # keep_trailing_newline and no trimming: lines stay where they are
-        return jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False).from_string(text).render(values)
+        return (
+            jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+            .from_string(text)
+            .render(values)
+        )
     except jinja2.TemplateSyntaxError as error:
         raise SqlError(f"{path}:{error.lineno}:1: {error.message}", "names in braces look like {{ topic }}") from None
     except jinja2.UndefinedError as error:

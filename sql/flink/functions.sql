@@ -9,7 +9,5 @@ CREATE TEMPORARY FUNCTION deviation_lower AS 'udfs.registry.deviation_lower' LAN
 CREATE TEMPORARY FUNCTION deviation_upper AS 'udfs.registry.deviation_upper' LANGUAGE PYTHON;
 -- (value, expected, spread, seasonal_expected, previous, weight) -> 0..100: isolation forest of `anomasec train`; null without a model
 CREATE TEMPORARY FUNCTION forest_score AS 'udfs.registry.forest_score' LANGUAGE PYTHON;
--- (is_anomaly, metric, value, expected, lower, upper) -> a sentence where is_anomaly, else ''
-CREATE TEMPORARY FUNCTION describe_score AS 'udfs.registry.describe_score' LANGUAGE PYTHON;
 -- Takes the view `scores` out of SQL; called by the job, not by score.sql.
 CREATE TEMPORARY FUNCTION pack_scores AS 'udfs.registry.pack_scores' LANGUAGE PYTHON;

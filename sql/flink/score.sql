@@ -104,7 +104,7 @@ SELECT
     CASE WHEN is_warm THEN raw_lower END                                             AS `lower`,
     CASE WHEN is_warm THEN raw_upper END                                             AS `upper`,
     is_anomaly,
-    describe_score(is_anomaly, metric, `value`, expected, raw_lower, raw_upper)      AS reason,
+    ''                                                                               AS reason,  -- '' = the standard sentence where is_anomaly; or write your own
     deviation_score,
     forest_score,
     revision,

@@ -8,6 +8,7 @@ import pyarrow as pa
 
 from schemas.framing import to_payload
 from schemas.point import SCORE
+from udfs.scorers.reason import describe_score
 
 __all__ = ["PACK_COLUMNS", "pack_scores"]
 
@@ -19,6 +20,9 @@ _INTEGERS = {"time", "emitted_at", "width_s", "revision"}
 
 def pack_scores(*columns: pd.Series) -> pd.Series[bytes]:
     """All rows as one payload in the first cell, null in the others.
+
+    An anomaly whose reason is '' gets the standard sentence (`describe_score`): doing it here spares SQL a second evaluation of all that
+    `is_anomaly` rests on.
 
     A vectorised function must give as many cells as it got rows; one cell for all rows also holds for a batch of one row.
 
@@ -34,7 +38,12 @@ def pack_scores(*columns: pd.Series) -> pd.Series[bytes]:
     """
     cells = np.full(len(columns[0]), None, dtype=object)
     if len(cells):
-        arrays = [_array(field, column) for field, column in zip(SCORE.arrow, columns, strict=True)]
+        named = dict(zip(SCORE.names, columns, strict=True))
+        unexplained = named["is_anomaly"].to_numpy(dtype=bool) & (named["reason"].to_numpy() == "")
+        if unexplained.any():
+            words = (named[name] for name in ("metric", "value", "expected", "lower", "upper"))
+            named["reason"] = named["reason"].where(~unexplained, describe_score(named["is_anomaly"], *words))
+        arrays = [_array(field, named[field.name]) for field in SCORE.arrow]
         cells[0] = to_payload(pa.table(arrays, schema=SCORE.arrow))
     return pd.Series(cells, index=columns[0].index, dtype=object)
 
@@ -42,7 +51,9 @@ def pack_scores(*columns: pd.Series) -> pd.Series[bytes]:
 def _array(field: pa.Field, column: pd.Series) -> pa.Array:
     if field.name in _INTEGERS:
         # times are integers of the record's own unit: a cast that copies nothing
-        return pa.array(column.to_numpy(dtype=np.int64)).cast(field.type) if pa.types.is_integer(field.type) else pa.array(
-            column.to_numpy(dtype=np.int64)
-        ).view(field.type)
+        return (
+            pa.array(column.to_numpy(dtype=np.int64)).cast(field.type)
+            if pa.types.is_integer(field.type)
+            else pa.array(column.to_numpy(dtype=np.int64)).view(field.type)
+        )
     return pa.array(column, type=field.type, from_pandas=True)
