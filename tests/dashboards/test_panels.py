@@ -31,6 +31,7 @@ _CHOSEN: dict[str, Any] = {
     "entity": "orders",
     "metric": "request_rate",
     "score_width": "60",
+    "series_environment": "prod",
     "outcome": "error",
     "search": "app-1",
     "id": world.TRANSACTION_ID,
@@ -143,6 +144,21 @@ def test_failed_transactions_are_found_by_route_outcome_and_caller(query: Query)
     assert set(answer.column("outcome")) == {"backend", "timeout"}
     assert not query(_sql(panel, _CHOSEN | {"search": "nobody"})).rows
     assert len(query(_sql(panel, _UNCHOSEN)).rows) == 120
+
+
+def test_rates_add_up_over_environments_and_average_over_windows(query: Query) -> None:
+    panel = next(p for p in _DASHBOARDS["overview"]["panels"] if p["title"] == "Request rate by service")
+    sql = expand(panel["targets"][0]["rawSql"], _UNCHOSEN, _OPTIONS, replace(_TIME, interval_ms=300_000))
+    answer = query(sql)
+    staged = 1.0
+    assert answer.column("per_second") == pytest.approx([2 * (1 + 1.1 + 1.2 + 1 + 1.1) / 5 + staged] * 2)
+
+
+def test_the_band_of_one_environment_holds_no_value_of_another(query: Query) -> None:
+    panel = next(p for p in _DASHBOARDS["anomalies"]["panels"] if p["type"] == "timeseries")
+    prod, staging = (query(_sql(panel, _CHOSEN | {"series_environment": name})) for name in ("prod", "staging"))
+    assert set(prod.column("value")) == {2.0, 9.0}
+    assert set(staging.column("value")) == {500.0}
 
 
 def test_error_categories_are_shares_of_all_requests_though_they_have_points_only_while_they_occur(query: Query) -> None:

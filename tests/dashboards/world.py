@@ -109,6 +109,13 @@ def _points() -> list[dict[str, Any]]:
         }
         for kind, entity in _series() for metric, value in _METRICS.items() for width in _WIDTHS for step in range(5)
         if step == 0 or metric != "error_ratio_timeout"  # categories have points only while they occur
+    ] + [
+        {
+            "time": START + timedelta(seconds=60 * step), "environment": "staging", "entity_kind": "service", "entity": entity,
+            "metric": "request_rate", "width_s": 60, "value": 1.0, "weight": 60.0, "revision": 1, "source": "window",
+            "emitted_at": START + timedelta(seconds=60 * (step + 1) + 2),
+        }
+        for entity in ("gateway", "orders") for step in range(5)
     ]  # fmt: skip
 
 
@@ -122,11 +129,16 @@ def _scores() -> list[dict[str, Any]]:
             "reason": "4.5 times the expected value" if step == 40 else "", "emitted_at": START + timedelta(seconds=60 * step + 62),
         }
         for entity in ("gateway", "orders") for metric in ("request_rate", "latency_ms_p95") for step in range(50)
+    ] + [
+        {
+            "time": START, "environment": "staging", "entity_kind": "service", "entity": "orders", "metric": "request_rate",
+            "width_s": 60, "value": 500.0, "weight": 60.0, "revision": 1, "emitted_at": START,
+        }
     ]  # fmt: skip
 
 
 def _anomalies(scores: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{**s, "anomaly_id": f"{n:032x}", "incident_id": "f" * 32} for n, s in enumerate(s for s in scores if s["is_anomaly"])]
+    return [{**s, "anomaly_id": f"{n:032x}", "incident_id": "f" * 32} for n, s in enumerate(s for s in scores if s.get("is_anomaly"))]
 
 
 def _incident() -> dict[str, Any]:
