@@ -29,6 +29,8 @@ class StoreFolder:
     """A folder, held by this process until `release` (or its death, however sudden)."""
 
     def __init__(self, path: Path) -> None:
+        if set("?&") & set(str(path)):
+            raise StoreError(f"chDB cannot open the path {path}", "name a folder without ? and & in its path")
         self.path = path
         path.mkdir(parents=True, exist_ok=True)
         self._lock: IO[str] = (path / _LOCK).open("a")

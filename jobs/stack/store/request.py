@@ -133,7 +133,10 @@ def body_pieces(request: Request, source: BufferedIOBase) -> Iterator[bytes]:
     if request.headers.get("Transfer-Encoding", "").lower() == "chunked":
         pieces = _chunked(source)
     else:
-        pieces = _sized(source, int(request.headers.get("Content-Length") or 0))
+        size = request.headers.get("Content-Length") or "0"
+        if not size.isdigit():
+            raise StoreFault.of(BAD_ARGUMENTS, f"Invalid Content-Length: {size}")
+        pieces = _sized(source, int(size))
     encoding = request.headers.get("Content-Encoding", "").strip().lower()
     pieces = decode(pieces, encoding) if encoding else pieces
     return decompress_blocks(pieces) if request.flag("decompress") else pieces

@@ -8,6 +8,7 @@ import itertools
 import json
 import platform
 import socket
+import sys
 import tempfile
 import threading
 import time
@@ -85,7 +86,9 @@ class StoreServer(ThreadingHTTPServer):
             return self._changed.wait_for(lambda: self._active == 0, timeout_s)
 
     def handle_error(self, request: object, client_address: object) -> None:
-        """A client that went away is no event."""
+        """A client that went away is no event; anything else is a fault of ours, for the log."""
+        if not isinstance(sys.exc_info()[1], (ConnectionError, TimeoutError)):
+            super().handle_error(request, client_address)  # type: ignore[arg-type]
 
 
 class _Handler(BaseHTTPRequestHandler):

@@ -145,6 +145,12 @@ def test_a_store_that_cannot_start_is_told_with_its_reason(tmp_path: Path) -> No
         pass
 
 
+def test_a_path_that_chdb_would_cut_is_refused_before_anything_is_made(tmp_path: Path) -> None:
+    with pytest.raises(StoreError, match="without . and &"):
+        StoreFolder(tmp_path / "what?")
+    assert list(tmp_path.iterdir()) == []
+
+
 def test_note_of_a_dead_process_is_not_believed(tmp_path: Path) -> None:
     (tmp_path / "store.json").write_text(json.dumps({"pid": 1, "url": "http://127.0.0.1:1"}))
     assert running_in(tmp_path) is None
