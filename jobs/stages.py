@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.assemble import AssembleState
 from jobs.assemble import on_batch as assemble
+from jobs.correlate import CorrelateState
+from jobs.correlate import on_batch as correlate
 from jobs.knobs import Knobs
 from jobs.measure import MeasureState, combine
 from jobs.measure import on_batch as measure
@@ -92,18 +95,14 @@ class CorrelateStage:
 
     def load(self, segments: Mapping[str, bytes]) -> CorrelateState:
         """State from its segments."""
-        from jobs.correlate import CorrelateState
-
         return CorrelateState.load(segments, self._knobs)
 
     def on_tick(
         self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int
     ) -> tuple[CorrelateState, Iterable[Output]]:
         """One tick of scores."""
-        from jobs.correlate import on_batch as correlate
-
         scores = concat(inputs.get("scores", ()), SCORE.arrow)
-        state, out = correlate(state, scores, now_ms)
+        state, out = correlate(state, scores, now_ms, _calls(scores))
         outputs = []
         for record, table in ((SCORE, scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents)):
             if table.num_rows:
@@ -114,3 +113,9 @@ class CorrelateStage:
         return state, outputs
 
 
+
+
+def _calls(scores: pa.Table) -> set[tuple[str, str]]:
+    """Edges of the service graph, which measure tells as entities of the kind `call`."""
+    edges = scores.filter(pc.equal(scores.column("entity_kind"), "call")).column("entity").unique().to_pylist()
+    return {(caller, callee) for caller, found, callee in (edge.partition(">") for edge in edges) if found}

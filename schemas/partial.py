@@ -23,8 +23,8 @@ PARTIAL = Record(
     "Counts and histograms that one tick adds to one entity's window of the finest width.",
     (
         text("environment", "Deployment environment; '' when the log does not say.", low_cardinality=True),
-        text("entity_kind", "environment, service, route or client.", low_cardinality=True),
-        text("entity", "Name of the entity; a route is 'service METHOD /route'.", low_cardinality=True),
+        text("entity_kind", "environment, service, route, client or call.", low_cardinality=True),
+        text("entity", "Name of the entity; a route is 'service METHOD /route', a call 'caller>callee'.", low_cardinality=True),
         u64("entity_hash", "64-bit hash of environment, entity_kind and entity: partitioning and state look-ups."),
         time_us("window_start", "Start of the finest window, from the events' own time."),
         i64("request_count", "Requests."),

@@ -6,13 +6,13 @@ from schemas.record import Record, boolean, f64, i32, i64, strings, text, time_m
 
 __all__ = ["ANOMALY", "BASELINE_COLUMNS", "ENTITY_KINDS", "INCIDENT", "POINT", "SCORE"]
 
-ENTITY_KINDS = ("environment", "service", "route", "client", "host", "metric")
+ENTITY_KINDS = ("environment", "service", "route", "client", "call", "host", "metric")
 
 _SERIES = (
     time_us("time", "Start of the window, or the time of a ready-made metric point."),
     text("environment", "Deployment environment.", low_cardinality=True),
-    text("entity_kind", "environment, service, route, client, host or metric.", low_cardinality=True),
-    text("entity", "Name of the entity; a route is 'service METHOD /route'.", low_cardinality=True),
+    text("entity_kind", "environment, service, route, client, call, host or metric.", low_cardinality=True),
+    text("entity", "Name of the entity; a route is 'service METHOD /route', a call 'caller>callee'.", low_cardinality=True),
     text("metric", "What was measured, e.g. request_rate, error_ratio_backend, latency_ms_p95.", low_cardinality=True),
     i32("width_s", "Width of the window in seconds; 0 for ready-made metric points."),
 )

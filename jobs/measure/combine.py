@@ -33,7 +33,7 @@ _SIZES = ["request_count", *(f"error_count_{category}" for category in ERROR_CAT
 
 
 def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
-    """Partial windows of environments, services, routes and clients.
+    """Partial windows of environments, services, routes, clients and calls.
 
     Parameters
     ----------
@@ -62,7 +62,8 @@ def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
     closed = _closed_transactions(transactions, finest_us)
     parts = counts.join(durations, on=_ENTITY, how="left").join(_histogram(closed, "transaction"), on=_ENTITY, how="full", coalesce=True)
     clients = _clients(requests, knobs.measure_client_widths[0] * 1_000_000)
-    return _finish(pl.concat([parts, clients], how="diagonal"))
+    calls = _calls(transactions, knobs.measure_client_widths[0] * 1_000_000)
+    return _finish(pl.concat([parts, clients, calls], how="diagonal"))
 
 
 def _requests(events: pa.Table) -> pl.DataFrame:
@@ -166,6 +167,26 @@ def _clients(requests: pl.DataFrame, finest_us: int) -> pl.DataFrame:
             "error_category",
         )
         .agg(pl.len().alias("n"), pl.col("response_bytes").sum())
+        .group_by(_ENTITY)
+        .agg(*_count_columns())
+    )
+
+
+def _calls(transactions: pa.Table, finest_us: int) -> pl.DataFrame:
+    """Edges of the service graph: transactions that used each, and how they ended."""
+    frame = pl.DataFrame(pl.from_arrow(transactions.select(["environment", "revision", "started_at", "error_category", "calls"])))
+    return (
+        frame.filter((pl.col("revision") == 1) & pl.col("started_at").is_not_null())
+        .explode("calls")
+        .filter(pl.col("calls").is_not_null())
+        .group_by(
+            pl.col("environment").fill_null(""),
+            pl.lit("call").alias("entity_kind"),
+            pl.col("calls").alias("entity"),
+            (pl.col("started_at").to_physical() // finest_us * finest_us).alias("window_start"),
+            pl.col("error_category").fill_null(""),
+        )
+        .agg(pl.len().alias("n"), response_bytes=pl.lit(0, pl.Int64))
         .group_by(_ENTITY)
         .agg(*_count_columns())
     )

@@ -58,7 +58,7 @@ def on_batch(state: MeasureState, partials: pa.Table, metric_points: pa.Table, n
     if partials.num_rows:
         state.resume(now_ms)
         state.names.add(partials)
-    of_client = partials.column("entity_kind").to_numpy(zero_copy_only=False) == "client"
+    of_client = np.isin(partials.column("entity_kind").to_numpy(zero_copy_only=False), ("client", "call"))
     cut_off_us = None if state.ended_at_ms is None else state.ended_at_ms * 1000
     for chain, chosen in ((state.windows, ~of_client), (state.clients, of_client)):
         chain.expire(now_us)

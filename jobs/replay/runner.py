@@ -119,11 +119,8 @@ def _run_ticks(
                 assemble.add(target, end_ms, table)
         _advance(assemble, measure, points, end_ms - 1, end_ms - 1)
         summary.last_tick_ms = end_ms
-    # The input has ended: close what is open, and every window that has begun. Windows after that would only say that it ended.
-    longest_ms = max(*knobs.measure_widths, *knobs.measure_client_widths) * 1000
-    last_ms = -(-summary.last_tick_ms // longest_ms) * longest_ms + knobs.measure_wait
-    _advance(assemble, measure, points, _FOREVER_MS, last_ms)
-    _advance(assemble, measure, points, _FOREVER_MS, max(last_ms, assemble.clock_ms))
+    measure.state.finish()  # the input has ended: from now on missing requests are no silence
+    _advance(assemble, measure, points, _FOREVER_MS, _FOREVER_MS)
 
 
 def _advance(assemble: TickDriver, measure: TickDriver, points: _PointsFile, assemble_ms: int, measure_ms: int) -> None:

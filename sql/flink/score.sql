@@ -31,6 +31,7 @@ points_with_rule AS (
         CAST(CASE
             -- exceptions: one route, one service, one client ...                                   threshold, min_relative, min_absolute, min_weight, direction
             WHEN entity_kind = 'route'   AND entity LIKE '% GET /health%'                   THEN ROW(     101,          0.0,          0.0,          0, 'both')
+            WHEN entity_kind = 'call'                                                       THEN ROW(     101,          0.0,          0.0,          0, 'both')
             WHEN entity_kind = 'client'  AND metric LIKE 'latency_ms%'                      THEN ROW(      80,          0.5,         20.0,         20, 'up')
             -- metrics: what holds for all entities
             WHEN metric LIKE 'latency_ms%'                                                  THEN ROW(      70,         0.25,          5.0,         10, 'up')
