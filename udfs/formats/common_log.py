@@ -30,6 +30,8 @@ _LINE = (
 _HINT = r"^[^\[{ ][^\[]*\[\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}:"
 _INGRESS = r"^ \d+ (?P<seconds>\d+\.\d+) \[[^\]]*\] \[[^\]]*\] .* (?P<request_id>[0-9A-Za-z-]+)$"
 _TRAEFIK = r"^ \d+ \"[^\"]*\" \"[^\"]*\" (?P<milliseconds>\d+)ms$"
+# API Gateway ends its line with a bare request id, Kong names it.
+_REQUEST_ID = r"^(?:.*(?:request_id|req_id|rid)[=:] ?\"?| )(?P<request_id>[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12})\"?(?: |$)"
 _FORWARDED = r"^ \"(?P<forwarded>[0-9A-Fa-f.:]+)(?:, ?[^\"]*)?\""
 _SECONDS = r"^(?: \"[^\"]*\")? (?:rt=|request_time[=:] ?)?\"?(?P<seconds>\d+\.\d{3})\"?(?: |$)"
 _NULL = pa.scalar(None, pa.string())
@@ -95,7 +97,7 @@ def _read_rest(columns: dict[str, pa.Array], rest: pa.Array) -> None:
     seconds_text = pc.coalesce(_field(ingress, 0), _field(seconds, 0))
     of_seconds = pc.round(pc.multiply(seconds_text.cast(pa.float64()), 1e3), 9)
     columns["duration_ms"] = pc.coalesce(of_seconds, _field(traefik, 0).cast(pa.float64()))
-    request_id = _field(ingress, 1)
+    request_id = pc.coalesce(_field(ingress, 1), _field(pc.extract_regex(rest, _REQUEST_ID), 0))
     columns["request_id"] = pc.if_else(pc.equal(request_id, "-"), _NULL, request_id)
     first = _field(forwarded, 0)
     columns["client_address"] = pc.if_else(is_address(first).fill_null(False), first, columns["client_address"])

@@ -17,11 +17,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from udfs.formats.aws_apigateway import AWS_APIGATEWAY
+from udfs.formats.azure_json import AZURE_JSON
+from udfs.formats.caddy_json import CADDY_JSON
+from udfs.formats.cloudflare_json import CLOUDFLARE_JSON
 from udfs.formats.dialect import Dialect
 from udfs.formats.envoy_json import ENVOY_JSON
+from udfs.formats.gcp_lb import GCP_LB
+from udfs.formats.kong_json import KONG_JSON
 from udfs.formats.nginx_json import NGINX_JSON
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.plain_json import PLAIN_JSON, PLAIN_NESTED_JSON
+from udfs.formats.traefik_json import TRAEFIK_JSON
 from udfs.formats.values.addresses import read_addresses
 from udfs.formats.values.quantities import read_durations, read_sizes, read_statuses
 from udfs.formats.values.targets import read_request_lines, read_targets
@@ -29,7 +36,19 @@ from udfs.formats.values.times import read_times
 
 __all__ = ["DIALECTS", "load_lines", "read_objects", "read_texts"]
 
-DIALECTS = (NGINX_JSON, ENVOY_JSON, PLAIN_NESTED_JSON, PLAIN_JSON)
+DIALECTS = (
+    AWS_APIGATEWAY,
+    AZURE_JSON,
+    CADDY_JSON,
+    CLOUDFLARE_JSON,
+    GCP_LB,
+    KONG_JSON,
+    TRAEFIK_JSON,
+    NGINX_JSON,
+    ENVOY_JSON,
+    PLAIN_NESTED_JSON,
+    PLAIN_JSON,
+)
 """In the order in which they are tried; the last takes everything."""
 
 _UNITS_MS = {"duration_ms": 1.0, "duration_s": 1e3, "duration_us": 1e-3, "duration_ns": 1e-6}
@@ -206,6 +225,8 @@ def _fill(columns: dict[str, pa.Array], name: str, array: pa.Array) -> None:
 def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
     """Duration from start and end, the kind of each row, and lines that say nothing."""
     columns = parsed.columns
+    if "trace_id" in columns:
+        columns["trace_id"] = _trace_ids(columns["trace_id"])
     end = columns.pop("end_time", None)
     if end is not None and "timestamp" in columns:
         length = pc.subtract(end.cast(pa.int64()), columns["timestamp"].cast(pa.int64()))
@@ -228,6 +249,15 @@ def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
         code = np.where(given > 0, given, code)
     parsed.refuse(code == 0, "unknown_format", ["no method, path, status, operation or message"] * n)
     columns["kind"] = pc.take(_KINDS, pa.array(code))
+
+
+def _trace_ids(texts: pa.Array) -> pa.Array:
+    """The id within a W3C `traceparent` header or a Google resource name."""
+    if not pc.any(pc.match_substring_regex(texts, "[-/]")).as_py():
+        return texts
+    return pc.replace_substring_regex(
+        texts, r"^(?:projects/[^/]+/traces/|[0-9a-f]{2}-)([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?$", r"\1"
+    )
 
 
 def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> NDArray[Any]:

@@ -126,6 +126,7 @@ _USUAL = {
     "RequestId": "request_id",
     "correlation_id": "request_id",
     "correlationId": "request_id",
+    "traceparent": "trace_id",
     "traceId": "trace_id",
     "traceID": "trace_id",
     "trace.id": "trace_id",

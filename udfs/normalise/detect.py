@@ -9,7 +9,8 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats import aws_alb, common_log, envoy_text
+from udfs.formats import aws_alb, common_log, envoy_text, haproxy, openstack_api
+from udfs.formats.envelope import is_envelope, read_envelopes
 from udfs.formats.json_lines import load_lines, read_objects
 from udfs.formats.not_access import is_not_access
 from udfs.formats.otlp import is_export, read_exports
@@ -18,7 +19,7 @@ from udfs.normalise.settings import NormaliseSettings
 
 __all__ = ["read_lines"]
 
-_TEXT_FORMATS = (common_log, aws_alb, envoy_text)
+_TEXT_FORMATS = (common_log, aws_alb, envoy_text, haproxy, openstack_api)
 _JSON = rb"^[ \t]*[{\[]"
 _HEADER = r"^#(?:Version|Fields|Software|Date|Start-Date|End-Date|Remark): "
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
@@ -131,12 +132,15 @@ def _read_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: Nor
     # An export has few keys, an event has many: most batches are ruled out by their lengths.
     few_keys = min(map(len, values)) <= 3
     exports = [place for place, value in enumerate(values) if is_export(value)] if few_keys else []
-    if not exports:
+    wrapped = [place for place, value in enumerate(values) if is_envelope(value)] if few_keys else []
+    if not exports and not wrapped:
         return read_objects(values, rows, settings.field_mapping)
-    results = read_exports([values[place] for place in exports], rows[np.array(exports)])
-    if len(exports) < len(values):
-        others = np.ones(len(values), bool)
-        others[exports] = False
+    results = read_exports([values[place] for place in exports], rows[exports]) if exports else []
+    if wrapped:
+        results += read_envelopes([values[place] for place in wrapped], rows[wrapped], settings.field_mapping)
+    others = np.ones(len(values), bool)
+    others[[*exports, *wrapped]] = False
+    if others.any():
         results += read_objects([values[place] for place in np.flatnonzero(others).tolist()], rows[others], settings.field_mapping)
     return results
 
