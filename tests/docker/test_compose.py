@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 import yaml
 
-from jobs.config import load_config
+from jobs.config import StackConfig, load_config
 from jobs.entry import JOBS
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -153,6 +153,18 @@ def test_grafana_gets_its_plugin_provisioning_and_every_value_the_data_source_na
     assert list(folder.glob("*.json"))
     home = Path(grafana["environment"]["GF_DASHBOARDS_DEFAULT_HOME_DASHBOARD_PATH"])
     assert (folder / home.name).is_file()
+
+
+def test_grafana_for_the_local_stack_is_the_same_grafana_and_asks_the_local_store() -> None:
+    alone = yaml.safe_load((DOCKER / "grafana.yaml").read_text())["services"]["grafana"]
+    grafana = SERVICES["grafana"]
+    assert alone["image"] == grafana["image"]
+    assert set(alone["volumes"]) < set(grafana["volumes"])
+    here, there = alone["environment"], grafana["environment"]
+    assert here["GF_PLUGINS_PREINSTALL_SYNC"] == there["GF_PLUGINS_PREINSTALL_SYNC"]
+    assert {key for key in there if key.startswith("GRAFANA_")} == {key for key in here if key.startswith("GRAFANA_")}
+    assert here["GF_SERVER_HTTP_ADDR"] == here["GRAFANA_CLICKHOUSE_HOST"] == "127.0.0.1"
+    assert str(StackConfig().store_port) in here["GRAFANA_CLICKHOUSE_PORT"]
 
 
 def test_grafanas_user_may_only_read() -> None:

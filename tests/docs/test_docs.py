@@ -65,7 +65,7 @@ def test_every_folder_of_the_repository_is_in_the_readmes_table_and_exists() -> 
     assert named == {p.name for p in ROOT.iterdir() if p.is_dir() and p.name[0] != "." and list(p.rglob("*.*"))} - _BY_PRODUCTS
 
 
-_BY_PRODUCTS = {"build", "dist", "requirements", "anomasec.egg-info", "__pycache__"}
+_BY_PRODUCTS = {"build", "dist", "anomasec.egg-info", "__pycache__"}
 
 
 def test_the_configuration_example_is_one_that_our_reader_accepts(tmp_path: Path) -> None:
