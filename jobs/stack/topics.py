@@ -121,6 +121,7 @@ def create_topics(config: Config) -> list[str]:
 
 def _states(admin: Any, topics: list[TopicSpec]) -> list[TopicState]:
     from kafka.admin import ConfigResource, ConfigResourceType
+    from kafka.errors import AuthorizationError
 
     existing = set(admin.list_topics())
     present = [topic.name for topic in topics if topic.name in existing]
@@ -128,7 +129,10 @@ def _states(admin: Any, topics: list[TopicSpec]) -> list[TopicState]:
         return [TopicState(topic.name, 0, "") for topic in topics]
     partitions = {found["name"]: len(found["partitions"]) for found in admin.describe_topics(present)}
     # Not only what differs from the defaults: a broker may have LogAppendTime as its own default.
-    described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in present], config_filter="all")
+    try:
+        described = admin.describe_configs([ConfigResource(ConfigResourceType.TOPIC, name) for name in present], config_filter="all")
+    except AuthorizationError:
+        described = {}  # a user who may read and write, but not look at settings
     types = {name: found.get("message.timestamp.type", {}).get("value", "") for name, found in described.get("topic", {}).items()}
     return [TopicState(topic.name, partitions.get(topic.name, 0), types.get(topic.name, "")) for topic in topics]
 
