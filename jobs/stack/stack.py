@@ -33,7 +33,7 @@ PORT_KEYS = (
     "jobmanager_metrics_port",
     "taskmanager_metrics_port",
 )
-START_WAIT_S = 90.0
+START_WAIT_S = 180.0  # 5 s on an idle machine, 40 s with ten busy processes on two cores
 
 Report = Callable[[str], None]
 
