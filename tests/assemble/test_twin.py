@@ -17,7 +17,7 @@ from jobs.knobs import Knobs
 from tests.assemble.literal import T0, Bench, event, final, table
 from tests.assemble.twin import Twin
 
-KNOBS: dict[str, int] = {
+KNOBS: dict[str, Any] = {
     "assemble_complete_wait": 2_000,
     "assemble_idle_wait": 4_500,
     "assemble_max_wait": 12_000,
