@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import compress
 from typing import Any
 
 import numpy as np
@@ -114,7 +115,7 @@ def _sort_out(
     keep[odd] = False
     places = sorted(refused)
     dead = Parsed(rows[np.array(places, np.int64)], refused=dict(enumerate(refused[place] for place in places)))
-    return [values[place] for place in np.flatnonzero(keep).tolist()], rows[keep], dead, rows[np.array(not_json, np.int64)].tolist()
+    return list(compress(values, keep.tolist())), rows[keep], dead, rows[np.array(not_json, np.int64)].tolist()
 
 
 def _is_utf8(text: bytes) -> bool:

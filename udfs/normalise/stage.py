@@ -16,7 +16,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
+from schemas.event import DEAD_LETTER, ERROR_CATEGORIES, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns
@@ -251,13 +251,19 @@ def _fill_route(columns: dict[str, pa.Array]) -> None:
         )
 
 
+_CATEGORIES = pa.array(ERROR_CATEGORIES)
+
+
 def _fill_category(columns: dict[str, pa.Array]) -> None:
     """The category as given (spans, own JSON), else that of the status."""
-    if "http_response_status_code" not in columns:
-        return
-    of_status = read_categories(_cast(columns["http_response_status_code"], pa.uint16()))
+    of_status: pa.Array | pa.Scalar = pa.scalar("")
+    if "http_response_status_code" in columns:
+        of_status = read_categories(_cast(columns["http_response_status_code"], pa.uint16()))
     given = columns.get("error_category")
-    columns["error_category"] = of_status if given is None else pc.coalesce(given, of_status)
+    if given is not None:
+        columns["error_category"] = pc.if_else(pc.is_in(given, _CATEGORIES), given, of_status)
+    elif isinstance(of_status, pa.Array):
+        columns["error_category"] = of_status
 
 
 def _metric_points(result: Parsed, source: _Source) -> _Part:

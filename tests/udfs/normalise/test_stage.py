@@ -283,3 +283,12 @@ def test_lines_that_are_too_long_are_dead_letters() -> None:
     out = normalise(raw_records([b"x" * 11, b'{"method":"GET","path":"/%s"}' % (b"a" * 30), b'{"method":"GET"}']), settings)
     assert out.dead_letters["reason"].to_pylist() == ["too_long", "too_long"]
     assert out.events.num_rows == 1
+
+
+def test_logged_category_counts_where_it_is_one_of_ours() -> None:
+    lines = [
+        b'{"method":"GET","status":500,"error_category":"timeout"}',
+        b'{"method":"GET","status":500,"error_category":"E17"}',
+        b'{"method":"GET","error_category":"E17"}',
+    ]
+    assert normalise(raw_records(lines)).events["error_category"].to_pylist() == ["timeout", "backend", ""]
