@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +55,7 @@ def local_environment(parallelism: int = 1, settings: Mapping[str, str] | None =
         os.environ["PYTHONPATH"] = os.pathsep.join([str(_ROOT), *filter(None, paths)])
     from pyflink.common import Configuration
     from pyflink.datastream import StreamExecutionEnvironment
+    from pyflink.java_gateway import get_gateway
     from pyflink.table import StreamTableEnvironment
 
     configuration = Configuration()
@@ -76,7 +78,29 @@ def local_environment(parallelism: int = 1, settings: Mapping[str, str] | None =
     for key, value in {**defaults, **(settings or {})}.items():
         configuration.set_string(key, value)
     try:
+        with _jvm_stderr():
+            get_gateway()
         env = StreamExecutionEnvironment.get_execution_environment(configuration)
     except (FileNotFoundError, RuntimeError) as error:
         raise MissingPart(f"Java does not start: {error}", "install Java 17 and set JAVA_HOME") from None
     return StreamTableEnvironment.create(env)
+
+
+@contextmanager
+def _jvm_stderr() -> Iterator[None]:
+    """A JVM started in this block, and its workers, write their stderr nowhere, unless ANOMASEC_DEBUG is set.
+
+    Workers print harmless tracebacks when a job ends and their connection closes; what matters comes back as the job's exception.
+    """
+    if os.environ.get("ANOMASEC_DEBUG"):
+        yield
+        return
+    ours = os.dup(2)
+    nowhere = os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(ours, 2)
+        os.close(ours)
+        os.close(nowhere)
