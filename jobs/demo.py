@@ -17,16 +17,18 @@ from jobs.generate import Chunk, Fault, Truth, World, WorldSettings
 from jobs.stack.stack import Stack
 from schemas.errors import AnomasecError
 
-__all__ = ["FAULT_SIGNS", "Counts", "Demo", "Finding", "demo_faults", "demo_settings", "find_fault"]
+__all__ = ["FAULT_SIGNS", "Counts", "Demo", "Finding", "demo_faults", "demo_settings", "find_fault", "missed", "running_stack"]
 
-HISTORY_S = 180.0
+HISTORY_S = 120.0
 """Event time before the start that is sent at once, so that series have a past to be judged by."""
 LEAST_HISTORY_S = 80.0
 """12 windows of 5 s are needed, and some more in case the burst is cut in two."""
 LIVE_S = 58.0
 LINES_PER_S = 1_500.0
-SETTLE_S = 40.0
-"""Longest time to wait at the end for the last windows."""
+SETTLE_S = 240.0
+"""Longest time to wait at the end for the last windows, on a machine that is busy with other things."""
+QUIET_S = 15.0
+"""No new points for so long, with all lines stored: nothing more is to be expected."""
 _CHUNKS_PER_S = 5
 _SLACK_S = 10.0
 """A window may begin before its fault, and callers' transactions end after it."""
@@ -118,12 +120,14 @@ class Demo:
 
     def await_results(self) -> list[Finding]:
         """Wait until all lines are in the store and every fault was found, or nothing more is to be expected."""
-        truth = self._told()
-        deadline = time.monotonic() + SETTLE_S
-        while time.monotonic() < deadline:
-            findings = self.findings()
-            if self.counts.events >= truth.valid_lines and all(finding.found_after_s is not None for finding in findings):
-                break
+        truth, begin = self._told(), time.monotonic()
+        changed, points = begin, -1
+        while (now := time.monotonic()) < begin + SETTLE_S:
+            findings, counts = self.findings(), self.counts
+            if counts.points != points:
+                changed, points = now, counts.points
+            if counts.events >= truth.valid_lines and (not missed(findings) or now > changed + QUIET_S):
+                return findings
             time.sleep(1)
         return self.findings()
 

@@ -21,7 +21,7 @@ NAME = "demo"
 HELP = "start everything, stream a world with planted faults, show what was found"
 
 _EPILOG = """\
-It starts the local stack (or uses one that runs), submits the job of all stages, sends three minutes of a made-up company's past
+It starts the local stack (or uses one that runs), submits the job of all stages, sends two minutes of a made-up company's past
 in a burst and one minute live with four faults, and compares what was found with what was planted. Then it writes an HTML report
 and stops what it started; --keep leaves all running, so that you can look around:
 
@@ -51,6 +51,8 @@ def run(args: argparse.Namespace) -> int:
     from jobs.demo import Demo, missed, running_stack
 
     console = Console(stderr=True, highlight=False)
+    if not console.is_terminal:
+        console.width = 160
     begin = time.monotonic()
 
     def told(line: str) -> None:
@@ -149,13 +151,12 @@ def _table(findings: Sequence[Finding]) -> RenderableType:
     from rich.table import Table
 
     table = Table(title="planted and found", title_justify="left", title_style="bold", expand=False)
-    for name in ("planted", "where", "at (UTC)", "found", "after", "entity", "why"):
+    for name in ("planted", "at (UTC)", "found", "after", "seen in", "how"):
         table.add_column(name, overflow="fold")
     for finding in findings:
         fault, found = finding.fault, finding.found_after_s is not None
         table.add_row(
-            fault.kind.replace("_", " "),
-            fault.entity,
+            f"{fault.kind.replace('_', ' ')}: {fault.entity}",
             time.strftime("%H:%M:%S", time.gmtime(finding.start_s)),
             "[green]yes[/green]" if found else "[red]no[/red]",
             f"{finding.found_after_s:.0f} s" if finding.found_after_s is not None else "",

@@ -10,13 +10,17 @@ __all__ = ["clock_label", "format_value", "nice_ticks", "time_ticks"]
 _TIME_STEPS_S = (1, 2, 5, 10, 15, 30, 60, 120, 300, 600, 900, 1800, 3600, 7200, 10_800, 21_600, 43_200, 86_400, 172_800, 604_800, 2_592_000)
 
 
+_NOTHING = 1e-9
+"""Smaller values are drawn as 0."""
+
+
 def nice_ticks(top: float, count: int = 4) -> list[float]:
     """Round numbers from 0 to at least `top`, about `count` steps.
 
     >>> nice_ticks(87.0)
     [0.0, 25.0, 50.0, 75.0, 100.0]
     """
-    if not math.isfinite(top) or top <= 0:
+    if not math.isfinite(top) or top < _NOTHING:
         return [0.0, 1.0]
     rough = top / count
     magnitude: float = 10.0 ** math.floor(math.log10(rough))

@@ -283,7 +283,8 @@ class Store:
         """The events of a transaction, in order of their starts."""
         rows = self.rows(
             f"""SELECT span_id, parent_span_id, service_name, http_request_method, http_route, span_name,
-                       ifNull(duration_ms, 0) AS duration, {_SECONDS.format("timestamp")} AS at, http_response_status_code AS status, error_category
+                       ifNull(duration_ms, 0) AS duration, {_SECONDS.format("timestamp")} AS at,
+                       http_response_status_code AS status, error_category
                 FROM events WHERE transaction_id = {{id:String}} AND NOT is_duplicate ORDER BY timestamp LIMIT 60""",
             id=transaction_id,
         )
