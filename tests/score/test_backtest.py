@@ -1,8 +1,8 @@
 from __future__ import annotations
 
+import math
 from pathlib import Path
 
-import numpy as np
 import polars as pl
 import pytest
 
@@ -14,7 +14,7 @@ _ROWS = 400
 
 
 def _value(i: int) -> float:
-    return 100 + 10 * np.sin(i / 9) + (i * 7919 % 13) / 4 + (300 if 350 <= i < 353 else 0)
+    return 100 + 10 * math.sin(i / 9) + (i * 7919 % 13) / 4 + (300 if 350 <= i < 353 else 0)
 
 
 @pytest.fixture(scope="module")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +109,7 @@ def test_without_a_model_the_score_is_that_of_the_deviation(judged: pa.Table) ->
 
 def test_the_sidecars_tests_hold(judged: pa.Table) -> None:
     rows = [{**row, "time_us": row["time"], "emitted_ms": row["emitted_at"]} for row in judged.to_pylist()]
-    held = {
+    held: dict[str, Callable[[str, dict[str, Any]], bool]] = {
         "not_null": lambda name, row: row[name] is not None,
         "between_0_and_100": lambda name, row: row[name] is None or 0 <= row[name] <= 100,
         "not_above_upper": lambda name, row: row[name] is None or row[name] <= row["upper"],

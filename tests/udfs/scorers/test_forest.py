@@ -3,6 +3,7 @@ from __future__ import annotations
 import dataclasses
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -13,7 +14,7 @@ from udfs.scorers.forest import FEATURES, forest_features, forest_score
 from udfs.scorers.forest_model import ForestModel, fit_forest, load_current, store_model
 
 
-def _columns(n: int = 1_500, seed: int = 0) -> list[pd.Series]:
+def _columns(n: int = 1_500, seed: int = 0) -> list[Any]:
     random = np.random.default_rng(seed)
     expected = random.uniform(1, 1000, n)
     value, previous = (expected * random.normal(1, 0.1, n) for _ in range(2))
@@ -38,7 +39,7 @@ def test_the_score_is_sklearns_times_100(folder: Path) -> None:
     columns = _columns(200, seed=5)
     model = _load(folder)
     sklearn = -100.0 * model.forest.score_samples(forest_features(*columns))
-    np.testing.assert_allclose(forest_score(*columns, model=model), sklearn, rtol=1e-12)
+    np.testing.assert_allclose(forest_score(*[*columns, model]), sklearn, rtol=1e-12)
 
 
 def test_features_do_not_depend_on_the_unit() -> None:
@@ -51,7 +52,7 @@ def test_features_do_not_depend_on_the_unit() -> None:
 def test_without_a_model_all_scores_are_null(tmp_path: Path) -> None:
     assert load_current(tmp_path) is None
     assert load_current("") is None
-    assert forest_score(*_columns(3), model=None).isna().all()
+    assert forest_score(*[*_columns(3), None]).isna().all()
 
 
 def test_the_same_points_give_the_same_model(folder: Path, tmp_path: Path) -> None:
