@@ -21,12 +21,11 @@ from jobs.config import ClickHouseConfig, Config
 from jobs.knobs import Knobs
 from jobs.operators.normalise import Brake, SplitFrames, normalise_udf
 from jobs.operators.partitions import MAX_PARALLELISM, partition_labels
-from jobs.operators.stage import Stage
 from jobs.operators.scores import LabelScores
+from jobs.operators.stage import Stage
 from jobs.operators.ticked import FRAME_TYPE, TickedOperator
-from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, Writer
+from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, Writer, normalise_settings
 from schemas.framing import from_payload
-from udfs.normalise import NormaliseSettings
 
 __all__ = ["JobGraph"]
 
@@ -42,7 +41,6 @@ class JobGraph:
     settings: dict[str, str] = field(default_factory=dict)
     """Flink settings beyond the defaults, e.g. the savepoint to start from."""
     startup_mode: str = "group-offsets"
-    settings_normalise: NormaliseSettings = field(default_factory=NormaliseSettings)
 
     def __post_init__(self) -> None:
         configuration = Configuration()
@@ -73,9 +71,7 @@ class JobGraph:
         frames = self._normalised().flat_map(SplitFrames(self._labels), FRAME_TYPE).uid("split").name("split")
         assembled = self._ticked(frames, "assemble", lambda write: AssembleStage(knobs, write))
         self._to_kafka(assembled, "dead_letters", self.config.topics.dead_letters)
-        points = self._ticked(
-            assembled.filter(lambda row: row[0] != "dead_letters"), "measure", lambda write: MeasureStage(knobs, write)
-        )
+        points = self._ticked(assembled.filter(lambda row: row[0] != "dead_letters"), "measure", lambda write: MeasureStage(knobs, write))
         self._to_kafka(points, "points", self.config.topics.points)
         return points
 
@@ -105,7 +101,7 @@ class JobGraph:
                 self.t_env.execute_sql(statement)
         brake = Brake(self.knobs.normalise_max_invalid_ratio, self.knobs.normalise_min_lines)
         self.t_env.create_temporary_function(
-            "normalise", normalise_udf(self.settings_normalise, topic, self.knobs.pipeline_tick, brake)
+            "normalise", normalise_udf(normalise_settings(self.knobs), topic, self.knobs.pipeline_tick, brake)
         )
         payloads = self.t_env.sql_query(
             "SELECT payload FROM (SELECT normalise(`value`, `partition`, `offset`, `arrival`) AS payload FROM raw_records) WHERE payload IS NOT NULL"

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from schemas.errors import SqlError
+from udfs.formats.dialect import TARGETS
 
 __all__ = ["Knobs", "parse_duration_ms", "read_knobs"]
 
@@ -52,11 +53,28 @@ def _parse_widths(text: str) -> tuple[int, ...]:
     return widths
 
 
+def _parse_mapping(text: str) -> tuple[tuple[str, str], ...]:
+    if text.strip() == "-":
+        return ()
+    pairs = [part.strip().split("=") for part in text.split(",") if part.strip()]
+    if any(len(pair) != 2 or not all(pair) for pair in pairs):
+        raise ValueError(f"'{text}' must list key=field, separated by commas")
+    mapping = tuple((key.strip(), target.strip()) for key, target in pairs)
+    for _, target in mapping:
+        if target not in TARGETS:
+            near = difflib.get_close_matches(target, TARGETS, 1)
+            raise ValueError(f"unknown field '{target}', {f'did you mean {near[0]}' if near else 'known: ' + ', '.join(TARGETS)}")
+    return mapping
+
+
 @dataclass(frozen=True)
 class Knobs:
     """All knobs. A field `assemble_idle_wait` is the knob `anomasec.assemble.idle_wait`; durations are ms, widths seconds."""
 
     pipeline_tick: int = _duration("1 s", "step of the broker clock at which stages work")
+    normalise_field_mapping: tuple[tuple[str, str], ...] = field(
+        default=(), metadata={"kind": "mapping", "doc": "own keys of JSON lines, which go before the built-in ones"}
+    )
     normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
     normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
     assemble_complete_wait: int = _duration("1 s", "quiet time after which a transaction with a whole tree is closed")
@@ -112,4 +130,6 @@ def _value(kind: str, text: str) -> object:
         return parse_duration_ms(text)
     if kind == "widths":
         return _parse_widths(text)
+    if kind == "mapping":
+        return _parse_mapping(text)
     return int(text) if kind == "integer" else float(text)

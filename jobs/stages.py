@@ -16,17 +16,24 @@ from jobs.measure import MeasureState, combine
 from jobs.measure import on_batch as measure
 from jobs.operators.partitions import PARTITIONS, split_by_partition
 from jobs.operators.stage import Output
+from jobs.version import installed_version
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from schemas.framing import concat
 from schemas.partial import PARTIAL
 from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
 from schemas.record import Record
 from schemas.transaction import TRANSACTION
+from udfs.normalise import NormaliseSettings
 
-__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer"]
+__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer", "normalise_settings"]
 
 Writer = Callable[[Record, pa.Table], object]
 """Puts rows into the store, idempotently; raises when it cannot."""
+
+
+def normalise_settings(knobs: Knobs) -> NormaliseSettings:
+    """Settings of normalise from the knobs, with the version that dead letters carry."""
+    return NormaliseSettings(field_mapping=dict(knobs.normalise_field_mapping), job_version=installed_version())
 
 
 class AssembleStage:
@@ -39,9 +46,7 @@ class AssembleStage:
         """State from its segments."""
         return AssembleState.load(segments, self._knobs)
 
-    def on_tick(
-        self, state: AssembleState, inputs: Mapping[str, list[pa.Table]], now_ms: int
-    ) -> tuple[AssembleState, Iterable[Output]]:
+    def on_tick(self, state: AssembleState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[AssembleState, Iterable[Output]]:
         """One tick of events, metric points and dead letters."""
         state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms)
         dead_letters = concat(inputs.get("dead_letters", ()), DEAD_LETTER.arrow)
@@ -50,9 +55,7 @@ class AssembleStage:
                 self._write(record, table)
         outputs = [
             Output("partials", partition, rows)
-            for partition, rows in split_by_partition(
-                combine(out.events, out.transactions, self._knobs), "entity_hash", self._partitions
-            )
+            for partition, rows in split_by_partition(combine(out.events, out.transactions, self._knobs), "entity_hash", self._partitions)
         ]
         metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
         outputs += [
@@ -74,9 +77,7 @@ class MeasureStage:
         """State from its segments."""
         return MeasureState.load(segments, self._knobs)
 
-    def on_tick(
-        self, state: MeasureState, inputs: Mapping[str, list[pa.Table]], now_ms: int
-    ) -> tuple[MeasureState, Iterable[Output]]:
+    def on_tick(self, state: MeasureState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[MeasureState, Iterable[Output]]:
         """One tick of partial windows and metric points."""
         partials = concat(inputs.get("partials", ()), PARTIAL.arrow)
         metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
@@ -97,9 +98,7 @@ class CorrelateStage:
         """State from its segments."""
         return CorrelateState.load(segments, self._knobs)
 
-    def on_tick(
-        self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int
-    ) -> tuple[CorrelateState, Iterable[Output]]:
+    def on_tick(self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[CorrelateState, Iterable[Output]]:
         """One tick of scores."""
         scores = concat(inputs.get("scores", ()), SCORE.arrow)
         state, out = correlate(state, scores, now_ms, _calls(scores))
@@ -111,8 +110,6 @@ class CorrelateStage:
             if table.num_rows:
                 outputs.append(Output(target, 0, table))
         return state, outputs
-
-
 
 
 def _calls(scores: pa.Table) -> set[tuple[str, str]]:

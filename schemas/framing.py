@@ -33,7 +33,7 @@ def to_payload(table: pa.Table) -> bytes:
     with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
         for batch in table.combine_chunks().to_batches():
             writer.write_batch(batch)
-    return sink.getvalue().to_pybytes()
+    return bytes(sink.getvalue())
 
 
 def from_payload(payload: bytes) -> pa.Table:

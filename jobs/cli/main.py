@@ -12,6 +12,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from types import ModuleType
 
+from jobs.version import installed_version
 from schemas.errors import AnomasecError
 
 __all__ = ["COMMANDS", "main"]
@@ -82,7 +83,7 @@ def _run(argv: list[str]) -> int:
     options, rest = _split(argv)
     arguments = parser.parse_args(options)
     if arguments.version:
-        print(f"anomasec {_version()}")
+        print(f"anomasec {installed_version()}")
         return 0
     if not rest:
         print(parser.format_help(), end="")
@@ -141,15 +142,6 @@ def _top_parser() -> argparse.ArgumentParser:
 def _add_globals(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", type=Path, metavar="FILE", help="configuration file (default: anomasec.toml, if there)")
     parser.add_argument("--home", type=Path, metavar="DIR", help="folder of the local stack (default: .anomasec)")
-
-
-def _version() -> str:
-    from importlib.metadata import PackageNotFoundError, version
-
-    try:
-        return version("anomasec")
-    except PackageNotFoundError:
-        return "(from sources)"
 
 
 if __name__ == "__main__":

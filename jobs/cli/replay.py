@@ -70,7 +70,9 @@ def run(args: argparse.Namespace) -> int:
     print(f"{summary.lines:,} lines in {time.monotonic() - started:.0f} s into {args.store}")
     for view, count in counts.items():
         print(f"  {view:<13}{count:>12,}")
-    print(f'look at it: anomasec sql "SELECT * FROM incidents" --store {args.store}; anomasec report --store {args.store} --out report.html')
+    print(
+        f'look at it: anomasec sql "SELECT * FROM incidents" --store {args.store}; anomasec report --store {args.store} --out report.html'
+    )
     return 0
 
 

@@ -19,7 +19,9 @@ def configure(parser: argparse.ArgumentParser) -> None:
   anomasec submit pipeline --from-beginning
   anomasec submit score --savepoint file:///.../savepoint-1a2b"""
     parser.add_argument("jobs", nargs="*", default=["pipeline"], metavar="JOB", help="ingest, score or pipeline (default: pipeline)")
-    parser.add_argument("--from-beginning", action="store_true", help="read the topics from their first record, not from where the last job was")
+    parser.add_argument(
+        "--from-beginning", action="store_true", help="read the topics from their first record, not from where the last job was"
+    )
     parser.add_argument("--savepoint", metavar="PATH", help="start from this savepoint")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a Flink setting, e.g. parallelism.default=4")
 

@@ -32,5 +32,3 @@ class LabelScores(FlatMapFunction):
         """One payload of scores."""
         for tick, rows in scores_by_tick(from_payload(value[0]), self._tick_ms):
             yield Row("scores", self._label, tick, to_payload(rows))
-
-

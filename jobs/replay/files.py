@@ -118,7 +118,7 @@ def _open(path: Path) -> tuple[BinaryIO, BinaryIO]:
         raise ConfigError(f"cannot read {path}: {error.strerror}", "correct the path or its permissions") from None
     if raw.read(2) == b"\x1f\x8b":
         raw.seek(0)
-        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20), raw  # type: ignore[arg-type]
+        return io.BufferedReader(gzip.GzipFile(fileobj=raw), 1 << 20), raw
     raw.seek(0)
     return raw, raw
 

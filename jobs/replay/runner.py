@@ -19,10 +19,9 @@ from jobs.operators.ticks import TickDriver
 from jobs.replay.arrivals import ticks_of
 from jobs.replay.files import Source
 from jobs.score.wire import points_to_json_lines
-from jobs.stages import AssembleStage, CorrelateStage, MeasureStage
+from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, normalise_settings
 from schemas.framing import concat, from_payload
 from schemas.record import Record
-from udfs.normalise import NormaliseSettings
 
 __all__ = ["ReplaySummary", "replay"]
 
@@ -113,7 +112,7 @@ def _run_ticks(
 ) -> None:
     assemble = _driver(AssembleStage(knobs, write, partitions=1), knobs)
     measure = _driver(MeasureStage(knobs, write), knobs)
-    for end_ms, rows in ticks_of(sources, NormaliseSettings(), knobs.pipeline_tick, on_lines):
+    for end_ms, rows in ticks_of(sources, normalise_settings(knobs), knobs.pipeline_tick, on_lines):
         for target, tables in rows.items():
             for table in tables:
                 assemble.add(target, end_ms, table)

@@ -22,7 +22,9 @@ def main() -> None:
     parser.add_argument("--parallelism", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--stage-lines", type=int, default=300_000, help="lines through each stage alone; 0 = none (default 300,000)")
     arguments = parser.parse_args()
-    print(f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; machines differ: compare CPU seconds and ratios")
+    print(
+        f"{platform.machine()}, {os.cpu_count()} cores, Python {platform.python_version()}; machines differ: compare CPU seconds and ratios"
+    )
     if arguments.stage_lines:
         stages = measure_stages(arguments.stage_lines)
         print(f"\neach stage alone, one process, {arguments.stage_lines:,} lines: CPU seconds per million lines")

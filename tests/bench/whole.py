@@ -97,7 +97,7 @@ def _watch(stack: Stack, client: Any, database: str, truth: Truth) -> list[tuple
 
 
 def _cpu(stack: Stack) -> dict[str, float]:
-    used = {}
+    used: dict[str, float] = {}
     for part in _PARTS:
         for name, seconds in cpu_seconds(tree(_pid(stack, part))).items():
             label = {"kafka": "broker (fetch)", "store": "store", "jobmanager": "JobManager"}.get(part)

@@ -72,17 +72,17 @@ class FakeContext:
 
 def _operator(ctx: FakeContext) -> TickedOperator:
     operator = TickedOperator(SumStage, 1000, [7])
-    operator.open(ctx)  # type: ignore[arg-type]
+    operator.open(ctx)
     return operator
 
 
 def _send(operator: TickedOperator, ctx: FakeContext, tick_ms: int, number: int) -> None:
-    operator.process_element(Row("numbers", 7, tick_ms, to_payload(pa.table({"x": [number]}))), ctx)  # type: ignore[arg-type]
+    operator.process_element(Row("numbers", 7, tick_ms, to_payload(pa.table({"x": [number]}))), ctx)
 
 
 def _fire(operator: TickedOperator, ctx: FakeContext, watermark: int) -> list[tuple[str, int, int, int]]:
     ctx.watermark = watermark
-    rows = operator.on_timer(min(ctx.timers), ctx)  # type: ignore[arg-type]
+    rows = operator.on_timer(min(ctx.timers), ctx)
     return [(row[0], row[1], row[2], from_payload(row[3]).column("total")[0].as_py()) for row in rows]
 
 

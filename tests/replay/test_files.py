@@ -33,7 +33,9 @@ def test_a_schedule_gives_order_and_arrival_and_hides_other_files(tmp_path: Path
     _write(tmp_path / "traces-1.jsonl", "t1\nt2\nt3\n")
     _write(tmp_path / "logs-1.jsonl.gz", "l1\n")
     _write(tmp_path / "faults.json", "{}")
-    _write(tmp_path / "schedule-1.csv", "arrival_unix_nano,kind,line\n3000000,traces,2\n1000000,traces,3\n2000000,logs,1\n4000000,traces,1\n")
+    _write(
+        tmp_path / "schedule-1.csv", "arrival_unix_nano,kind,line\n3000000,traces,2\n1000000,traces,3\n2000000,logs,1\n4000000,traces,1\n"
+    )
     (source,) = find_sources([tmp_path])
     assert [(line.value, line.arrival_ms, line.offset) for line in source.lines()] == [
         (b"t3", 1, 2),

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from schemas.event import EVENT
 from schemas.framing import Frame, concat, from_payload, pack_frames, to_payload, unpack_frames
 
-FRAMES = st.lists(st.builds(Frame, st.text(max_size=12), st.integers(0, 2**31 - 1), st.integers(-(2**63), 2**63 - 1), st.binary(max_size=64)))
+FRAMES = st.lists(
+    st.builds(Frame, st.text(max_size=12), st.integers(0, 2**31 - 1), st.integers(-(2**63), 2**63 - 1), st.binary(max_size=64))
+)
 
 
 @given(FRAMES)
