@@ -84,7 +84,7 @@ def render_report(store: Store, *, start: float | None = None, end: float | None
         anomalies=store.anomalies(over, _MOST_ANOMALIES),
         slowest=store.routes(over, "p95", _MOST_ROUTES),
         failing=[row for row in store.routes(over, "errors", _MOST_ROUTES) if row["errors"]],
-        dead_letters=store.dead_letters(),
+        dead_letters=store.dead_letters(over),
         health={
             "Transactions closed": store.counted(over, "closure_reason"),
             "Trees": _named(store.counted(over, "orphan_kind"), "whole"),

@@ -57,6 +57,12 @@ def _within(column: str) -> str:
     return f"{column} >= {start} AND {column} < {end}"
 
 
+_ARRIVED = f"(arrived_at) FROM events WHERE {_within('timestamp')}"
+_ARRIVED_WITHIN = (
+    f"arrived_at >= (SELECT min{_ARRIVED}) - toIntervalSecond(2) AND arrived_at <= (SELECT max{_ARRIVED}) + toIntervalSecond(2)"
+)
+
+
 class Store:
     """The views, asked through a clickhouse-connect client whose database holds them."""
 
@@ -99,7 +105,7 @@ class Store:
         counts = {
             "anomalies": f"SELECT count() AS n FROM anomalies WHERE {_within('time')}",
             "incidents": f"SELECT count() AS n FROM incidents WHERE {_within('started_at')}",
-            "dead_letters": "SELECT count() AS n FROM dead_letters",
+            "dead_letters": f"SELECT count() AS n FROM dead_letters WHERE {_ARRIVED_WITHIN}",
         }
         return {**events, **transactions, **{name: self.rows(sql, **over.parameters)[0]["n"] for name, sql in counts.items()}}
 
@@ -241,11 +247,12 @@ class Store:
             **over.parameters,
         )
 
-    def dead_letters(self) -> list[dict[str, Any]]:
-        """Unreadable lines by reason, each with an example."""
+    def dead_letters(self, over: Range) -> list[dict[str, Any]]:
+        """Unreadable lines that arrived among the range's events, by reason, each with an example."""
         return self.rows(
-            """SELECT reason, count() AS n, any(detail) AS detail, any(substring(toValidUTF8(original), 1, 90)) AS example
-               FROM dead_letters GROUP BY reason ORDER BY n DESC LIMIT 20"""
+            f"""SELECT reason, count() AS n, any(detail) AS detail, any(substring(toValidUTF8(original), 1, 90)) AS example
+                FROM dead_letters WHERE {_ARRIVED_WITHIN} GROUP BY reason ORDER BY n DESC LIMIT 20""",
+            **over.parameters,
         )
 
     def counted(self, over: Range, column: str) -> list[dict[str, Any]]:
