@@ -73,3 +73,21 @@ def test_the_trained_forest_scores_in_the_workers(t_env: Any, tmp_path: Path) ->
     assert scores["forest_score"].null_count == 0
     combined = pc.add(pc.multiply(scores["deviation_score"], 0.85), pc.multiply(scores["forest_score"], 0.15))
     np.testing.assert_allclose(scores["score"].to_numpy(), combined.to_numpy())
+
+
+@pytest.mark.e2e
+def test_points_are_read_from_a_real_store_the_same_each_time(tmp_path: Path) -> None:
+    from jobs.migrate import migrate
+    from jobs.stack.store.embedded import open_store
+
+    with open_store(tmp_path, "anomasec") as client:
+        migrate(client, "anomasec")
+        client.database = "anomasec"
+        cold = make_points(50, entity="cold", expected=None, spread=None)
+        client.insert_arrow("points_data", pa.concat_tables([_points(2_000), cold]))
+        rows = read_points(client, 10_000)
+        assert rows.num_rows == 2_000
+        few = read_points(client, 100)
+        assert few.num_rows == 100
+        assert few.equals(read_points(client, 100))
+        assert fit_points(rows, tmp_path / "models", trees=5).rows == 2_000
