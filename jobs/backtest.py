@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import nullcontext, redirect_stderr
 from dataclasses import dataclass
 from multiprocessing import get_context
 from pathlib import Path
@@ -25,6 +27,7 @@ from jobs.score.wire import points_to_json_lines
 from schemas.errors import AnomasecError
 from schemas.framing import from_payload
 from schemas.point import POINT, SCORE
+from udfs.scorers.forest_model import load_current
 
 __all__ = ["BacktestSummary", "backtest", "points_of", "score_files"]
 
@@ -131,15 +134,18 @@ def score_files(folder: Path, sql_dir: Path, rows: int, models: Path | None = No
     """
     t_env = local_environment(parallelism if rows > _ROWS_PER_FILE else 1)
     if models is not None:
+        load_current(models)  # a damaged model is told now, not by a worker
         set_models(t_env, models)
     table = build_scores(t_env, read_sql(sql_dir, {"path": str(folder)}, bounded=True))
+    said = io.StringIO()
     try:
-        with table.execute().collect() as payloads:
+        # workers of a mini cluster are threads of this process and print their tracebacks: kept, to be told in one line
+        with nullcontext() if os.environ.get("ANOMASEC_DEBUG") else redirect_stderr(said), table.execute().collect() as payloads:
             parts = [from_payload(bytes(row[0])) for row in payloads]
     except Exception as error:  # whatever failed in a worker comes as one class of py4j's, under a page of Java
+        cause = root_cause(f"{error}\n{said.getvalue()}")
         raise AnomasecError(
-            f"the scoring job failed: {root_cause(error)}",
-            "check the functions that score.sql calls; ANOMASEC_DEBUG=1 shows all that the workers say",
+            f"the scoring job failed: {cause}", "check the functions that score.sql calls; ANOMASEC_DEBUG=1 shows all that the workers say"
         ) from None
     return pa.concat_tables(parts) if parts else SCORE.empty()
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import logging
 import os
 import sys
+import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -80,6 +82,7 @@ def local_environment(parallelism: int = 1, settings: Mapping[str, str] | None =
     try:
         with _jvm_stderr():
             get_gateway()
+        _hush_workers()
         env = StreamExecutionEnvironment.get_execution_environment(configuration)
     except (FileNotFoundError, RuntimeError) as error:
         raise MissingPart(f"Java does not start: {error}", "install Java 17 and set JAVA_HOME") from None
@@ -104,3 +107,20 @@ def _jvm_stderr() -> Iterator[None]:
         os.dup2(ours, 2)
         os.close(ours)
         os.close(nowhere)
+
+
+def _hush_workers() -> None:
+    """Workers of a mini cluster are threads of this process: what they log about a job's end is noise here, see `_jvm_stderr`."""
+    if os.environ.get("ANOMASEC_DEBUG"):
+        return
+    beam = logging.getLogger("apache_beam")
+    beam.addHandler(logging.NullHandler())
+    beam.propagate = False
+    previous = threading.excepthook
+
+    def hook(args: threading.ExceptHookArgs) -> None:
+        if args.thread is None or args.thread.name != "read_grpc_client_inputs":
+            previous(args)
+
+    if previous.__module__ != __name__:  # once per process
+        threading.excepthook = hook

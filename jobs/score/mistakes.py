@@ -69,9 +69,9 @@ def read_mistake(error: Exception, statement: Statement, t_env: Any) -> Mistake:
     return Mistake(_first_line(text), line, column, hint=_advice(text))
 
 
-def root_cause(error: Exception) -> str:
+def root_cause(text: str) -> str:
     """The innermost message of a failed job: the Python exception of a worker if there is one, else the last cause."""
-    lines = str(error).splitlines()
+    lines = text.splitlines()
     # a worker's traceback ends in an unindented line `SomeError: message`; Java's lines are indented or start with a package
     raised = [
         x for x in lines if re.match(r"^(?:[A-Z]\w*|[a-z_]+(?:\.\w+)*\.[A-Z]\w*)(?:Error|Exception|Part|Record): ", x) and "java" not in x

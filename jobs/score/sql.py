@@ -131,7 +131,7 @@ def set_models(t_env: Any, folder: Path) -> None:
     known = [p.strip().replace(": ", ":", 1) for p in settings.get(key, "").strip("{}").split(",")]
     pairs = [p for p in known if p and not p.startswith(f"{MODELS_PARAMETER}:")]
     # quoted, because a path may hold the characters that separate keys and pairs
-    settings.set(key, ",".join([*pairs, f"{MODELS_PARAMETER}:'{folder}'"]))
+    settings.set(key, ",".join([*pairs, f"{MODELS_PARAMETER}:'{Path(folder).resolve()}'"]))
 
 
 def score_payloads(
