@@ -103,9 +103,8 @@ class JobGraph:
         self.t_env.create_temporary_function(
             "normalise", normalise_udf(normalise_settings(self.knobs), topic, self.knobs.pipeline_tick, brake)
         )
-        payloads = self.t_env.sql_query(
-            "SELECT payload FROM (SELECT normalise(`value`, `partition`, `offset`, `arrival`) AS payload FROM raw_records) WHERE payload IS NOT NULL"
-        )
+        cells = "SELECT normalise(`value`, `partition`, `offset`, `arrival`) AS payload FROM raw_records"
+        payloads = self.t_env.sql_query(f"SELECT payload FROM ({cells}) WHERE payload IS NOT NULL")
         heartbeat = self.t_env.sql_query("SELECT CAST(NULL AS BYTES) AS payload FROM heartbeat WHERE id < 0")
         return self.t_env.to_data_stream(payloads).union(self.t_env.to_data_stream(heartbeat))
 

@@ -112,9 +112,15 @@ def test_score_alone_restarts_from_its_savepoint_with_edited_sql_and_nothing_is_
 
 
 def _wait_for_scores(run: Run, moment: datetime) -> None:
-    """Until what was emitted up to `moment` is scored: something later is."""
-    _wait(lambda: run.query(f"SELECT count() FROM scores WHERE emitted_at > '{moment:%Y-%m-%d %H:%M:%S}'")[0][0] > 0, 90)
-    time.sleep(5)
+    """Until the broker clock has passed the moment, and every point emitted up to it is scored."""
+    upto = f"emitted_at <= '{moment:%Y-%m-%d %H:%M:%S}'"
+
+    def is_scored() -> bool:
+        ((passed,),) = run.query(f"SELECT count() FROM points WHERE NOT {upto}")
+        ((points, scores),) = run.query(f"SELECT (SELECT count() FROM points WHERE {upto}), (SELECT count() FROM scores WHERE {upto})")
+        return bool(passed) and points == scores
+
+    _wait(is_scored, 120)
 
 
 def _wait(condition: object, timeout_s: float) -> None:
