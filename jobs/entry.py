@@ -43,6 +43,7 @@ def _submit(job: str, arguments: argparse.Namespace) -> str:
     from jobs.config import load_config
     from jobs.graph import JobGraph
     from jobs.knobs import read_knobs
+    from jobs.sizing import MAX_BATCH_ROWS, batch_rows, sample_record_bytes
     from jobs.submit import parse_settings
 
     config = load_config(arguments.config)
@@ -57,6 +58,7 @@ def _submit(job: str, arguments: argparse.Namespace) -> str:
         config,
         read_knobs(Path(config.sql_dir) / "flink" / "knobs.sql"),
         settings=settings,
+        batch_rows=batch_rows(sample_record_bytes(config)) if job != "score" else MAX_BATCH_ROWS,
         startup_mode="earliest-offset" if arguments.from_beginning else "group-offsets",
     )
     if job in ("ingest", "pipeline"):

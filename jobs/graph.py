@@ -24,6 +24,7 @@ from jobs.operators.partitions import MAX_PARALLELISM, partition_labels
 from jobs.operators.scores import LabelScores
 from jobs.operators.stage import Stage
 from jobs.operators.ticked import FRAME_TYPE, TickedOperator
+from jobs.sizing import MAX_BATCH_ROWS
 from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, Writer, normalise_settings
 from schemas.framing import from_payload
 
@@ -41,6 +42,8 @@ class JobGraph:
     settings: dict[str, str] = field(default_factory=dict)
     """Flink settings beyond the defaults, e.g. the savepoint to start from."""
     startup_mode: str = "group-offsets"
+    batch_rows: int = MAX_BATCH_ROWS
+    """Kafka records per Arrow batch."""
 
     def __post_init__(self) -> None:
         configuration = Configuration()
@@ -54,8 +57,8 @@ class JobGraph:
     def _defaults(self) -> dict[str, str]:
         return {
             "python.fn-execution.bundle.time": "300",
-            "python.fn-execution.bundle.size": "20000",
-            "python.fn-execution.arrow.batch.size": "20000",
+            "python.fn-execution.bundle.size": str(self.batch_rows),
+            "python.fn-execution.arrow.batch.size": str(self.batch_rows),
             "parallelism.default": str(self.config.flink.parallelism),
             "execution.checkpointing.interval": str(self.config.flink.checkpoint_interval),
             "execution.checkpointing.timeout": "5 min",
