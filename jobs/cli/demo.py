@@ -194,7 +194,7 @@ def _where(console: Console, config: Config, report: Path, keep: bool) -> None:
     console.print(f"report      {report.as_uri()}", soft_wrap=True)
     dashboards = data_folder("dashboards")
     if dashboards.is_dir():
-        console.print(f"dashboards  {dashboards} (Grafana; `docker compose -f docker/grafana.yaml up` in docker/ shows them)", soft_wrap=True)
+        console.print(f"dashboards  {dashboards} (Grafana; `docker compose -f docker/grafana.yaml up`)", soft_wrap=True)
     if keep:
         console.print(f"Flink UI    {config.flink.rest_url}")
         console.print(f"store       {config.clickhouse.url} (database {config.clickhouse.database})")
