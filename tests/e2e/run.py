@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import signal
+import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
@@ -18,8 +21,9 @@ from jobs.migrate import migrate
 from jobs.stack.stack import Stack
 from jobs.stack.topics import create_topics
 from jobs.submit import job_name
+from tests.bench.cpu import tree
 
-__all__ = ["Run", "new_run", "running_job"]
+__all__ = ["Run", "expected_counts", "kill_under_load", "new_run", "running_job"]
 
 
 @dataclass
@@ -71,6 +75,30 @@ def expected_counts(truths: list[Truth]) -> dict[str, int]:
         "counted events": sum(t.valid_lines - t.duplicate_lines for t in truths),
         "dead letters": sum(t.malformed_lines for t in truths),
     }
+
+
+def kill_under_load(
+    run: Run, settings: WorldSettings, lines: int, victims: Sequence[str], pause_s: float, settle_s: float = 240
+) -> tuple[list[Truth], dict[str, int]]:
+    """Send lines at the pace of `settings` while each victim is ended with SIGKILL and started again; truth and final counts."""
+    truths: list[Truth] = []
+    with running_job(run, "pipeline"):
+        now = replace(settings, start_ms=int(time.time() * 1000))  # a paced run starts now, not while the job was submitted
+        pace = settings.lines_per_s
+        sender = threading.Thread(target=lambda: truths.append(run.send(now, lines, lines_per_s=pace, seed=3)), daemon=True)
+        sender.start()
+        for victim in victims:
+            time.sleep(pause_s)
+            if victim == "python worker":
+                workers = [pid for pid, name in tree(run.stack.pid("taskmanager") or 0).items() if name.startswith("python")]
+                os.kill(workers[-1], signal.SIGKILL)
+            else:
+                run.stack.kill(victim)
+                time.sleep(2)
+                run.stack.start(victim)
+        sender.join(lines / settings.lines_per_s + 240)
+        assert not sender.is_alive(), "the lines could not all be sent"
+        return truths, run.wait_for_truth(truths, settle_s)
 
 
 def new_run(stack: Stack, name: str, raw: str | None = None, parallelism: int = 2) -> Run:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-import signal
-import threading
 import time
 from dataclasses import replace
 from datetime import datetime
@@ -19,8 +16,7 @@ from jobs.generate.world import WorldSettings
 from jobs.stack.stack import Stack
 from jobs.submit import restart, stop, submit
 from schemas.errors import AnomasecError
-from tests.bench.cpu import tree
-from tests.e2e.run import Run, expected_counts, new_run, running_job
+from tests.e2e.run import Run, expected_counts, kill_under_load, new_run, running_job
 
 pytestmark = pytest.mark.e2e
 
@@ -54,26 +50,9 @@ def test_events_transactions_and_dead_letters_are_exactly_what_was_sent_and_a_se
 
 def test_nothing_is_lost_or_doubled_when_processes_are_killed_under_load(stack: Stack) -> None:
     run = new_run(stack, "killed")
-    truths = []
-    with running_job(run, "pipeline"):
-        sender = threading.Thread(
-            target=lambda: truths.append(run.send(_settings(lines_per_s=3_000.0), 180_000, lines_per_s=3_000.0, seed=3)), daemon=True
-        )
-        sender.start()
-        time.sleep(8)
-        workers = [pid for pid, name in tree(stack.pid("taskmanager") or 0).items() if name.startswith("python")]
-        os.kill(workers[-1], signal.SIGKILL)
-        time.sleep(12)
-        for part in ("store", "taskmanager"):
-            stack.kill(part)
-            time.sleep(2)
-            stack.start(part)
-            time.sleep(12)
-        sender.join(180)
-        assert not sender.is_alive()
-        assert run.wait_for_truth(truths, 240) == expected_counts(truths)
-    doubled = run.query("SELECT count() - uniqExact(topic, partition, offset, line_index) FROM events")
-    assert doubled == [(0,)]
+    settings = _settings(lines_per_s=3_000.0)
+    truths, counts = kill_under_load(run, settings, 200_000, ("python worker", "store", "taskmanager", "kafka"), pause_s=10)
+    assert counts == expected_counts(truths)
 
 
 def test_score_alone_restarts_from_its_savepoint_with_edited_sql_and_nothing_is_scored_twice_or_skipped(
