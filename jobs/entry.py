@@ -6,9 +6,9 @@ import argparse
 import sys
 from pathlib import Path
 
-from schemas.errors import AnomasecError
+from schemas.errors import AnomasecError, ConfigError
 
-__all__ = ["EXECUTION_MODE", "JOBS", "STATE_VERSION", "run_job"]
+__all__ = ["EXECUTION_MODE", "JOBS", "STATE_VERSION", "parse_settings", "run_job"]
 
 JOBS = ("ingest", "score", "pipeline")
 """ingest = normalise, assemble, measure; score = score, correlate; pipeline = both in one job."""
@@ -37,6 +37,20 @@ def run_job(job: str) -> None:
         sys.exit(f"anomasec: {error}")
 
 
+def parse_settings(pairs: list[str]) -> dict[str, str]:
+    """`["a=b"]` -> {"a": "b"}.
+
+    Raises
+    ------
+    ConfigError
+        A pair without `=`.
+    """
+    for pair in pairs:
+        if "=" not in pair:
+            raise ConfigError(f"--set {pair} is no setting", "write KEY=VALUE")
+    return dict(pair.split("=", 1) for pair in pairs)
+
+
 def _submit(job: str, arguments: argparse.Namespace) -> str:
     from dataclasses import replace
 
@@ -44,7 +58,6 @@ def _submit(job: str, arguments: argparse.Namespace) -> str:
     from jobs.graph import JobGraph
     from jobs.knobs import read_knobs
     from jobs.sizing import MAX_BATCH_ROWS, batch_rows, sample_record_bytes
-    from jobs.submit import parse_settings
 
     config = load_config(arguments.config)
     if arguments.sql_dir:

@@ -25,7 +25,6 @@ __all__ = [
     "known_savepoints",
     "latest_savepoint",
     "live_jobs",
-    "parse_settings",
     "product_zip",
     "restart",
     "stop",
@@ -95,20 +94,6 @@ def live_jobs(config: Config) -> list[str]:
     """Our jobs that run on the cluster."""
     names = {job.name for job in FlinkRest(config.flink.rest_url).jobs() if job.is_live}
     return [job for job in JOBS if job_name(job) in names]
-
-
-def parse_settings(pairs: list[str]) -> dict[str, str]:
-    """`["a=b"]` -> {"a": "b"}.
-
-    Raises
-    ------
-    ConfigError
-        A pair without `=`.
-    """
-    for pair in pairs:
-        if "=" not in pair:
-            raise ConfigError(f"--set {pair} is no setting", "write KEY=VALUE")
-    return dict(pair.split("=", 1) for pair in pairs)
 
 
 def stop(config: Config, job: str) -> Savepoint:

@@ -26,7 +26,8 @@ A job that does not run starts from the latest savepoint that `anomasec stop` to
 def run(args: argparse.Namespace) -> int:
     """Restart each job; print its new id."""
     from jobs.config import load_config
-    from jobs.submit import parse_settings, restart
+    from jobs.entry import parse_settings
+    from jobs.submit import restart
 
     config = load_config(args.config, home=args.home)
     for job in args.jobs:

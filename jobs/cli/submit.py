@@ -29,7 +29,8 @@ def configure(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Submit each job, wait until it runs, print its id."""
     from jobs.config import load_config
-    from jobs.submit import parse_settings, submit
+    from jobs.entry import parse_settings
+    from jobs.submit import submit
 
     config = load_config(args.config, home=args.home)
     settings = parse_settings(args.set)
