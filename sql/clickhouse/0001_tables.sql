@@ -1,5 +1,7 @@
 -- Tables of what the stages emit. Columns are those of schemas/ (a test compares names, types and order); their comments are set
 -- from there by `anomasec migrate`. Rows are idempotent: a row inserted again replaces itself, a higher revision replaces a lower.
+-- `version` puts what a row rests on before its revision: after a restart the same events may be told in other steps, so that fewer
+-- amendments lead to the same end; the row with more events in it must win all the same.
 -- Readers use the views of 0002_views.sql. This file is applied once and never changed: changes are new files.
 
 -- One access-log line, span or log record a row. A partition is a day of arrival: fixed by the identity (a Kafka record arrives
@@ -82,9 +84,10 @@ CREATE TABLE IF NOT EXISTS transactions_data
     is_error                  Bool,
     INDEX started_at_range started_at TYPE minmax GRANULARITY 1,
     INDEX request_id_bloom request_id TYPE bloom_filter(0.01) GRANULARITY 1,
-    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1
+    INDEX trace_id_bloom trace_id TYPE bloom_filter(0.01) GRANULARITY 1,
+    version UInt64 MATERIALIZED bitShiftLeft(toUInt64(greatest(event_count + duplicate_count, 0)), 24) + toUInt64(greatest(revision, 0))
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = ReplacingMergeTree(version)
 ORDER BY (transaction_id);
 
 -- One value of one metric of one entity in one window a row. The time is part of the identity, so it may choose the partition.
@@ -106,9 +109,10 @@ CREATE TABLE IF NOT EXISTS points_data
     revision          Int64 CODEC(ZSTD(1)),
     source            LowCardinality(String),
     emitted_at        DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    INDEX time_range time TYPE minmax GRANULARITY 1
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    version UInt64 MATERIALIZED bitShiftLeft(toUInt64(greatest(ifNull(weight, 0), 0)), 24) + toUInt64(greatest(revision, 0))
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
 ORDER BY (environment, entity_kind, entity, metric, width_s, time);
 
@@ -133,9 +137,10 @@ CREATE TABLE IF NOT EXISTS scores_data
     forest_score    Nullable(Float64) CODEC(ZSTD(1)),
     revision        Int64 CODEC(ZSTD(1)),
     emitted_at      DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
-    INDEX time_range time TYPE minmax GRANULARITY 1
+    INDEX time_range time TYPE minmax GRANULARITY 1,
+    version UInt64 MATERIALIZED bitShiftLeft(toUInt64(greatest(ifNull(weight, 0), 0)), 24) + toUInt64(greatest(revision, 0))
 )
-ENGINE = ReplacingMergeTree(revision)
+ENGINE = ReplacingMergeTree(version)
 PARTITION BY toYYYYMM(time)
 ORDER BY (environment, entity_kind, entity, metric, width_s, time);
 

@@ -26,7 +26,7 @@ CREATE TEMPORARY TABLE points (
     'properties.group.id' = '{{ group }}',
     'properties.auto.offset.reset' = 'earliest',
     'scan.startup.mode' = '{{ startup_mode }}',
-    'scan.watermark.idle-timeout' = '5 s',
+    'scan.watermark.idle-timeout' = '10 s',
     'value.format' = 'json'{% for key, value in properties.items() %},
     'properties.{{ key }}' = '{{ value }}'{% endfor %}
 );

@@ -12,7 +12,7 @@ CREATE TEMPORARY TABLE raw_records (
     'properties.group.id' = '{{ group }}',
     'properties.auto.offset.reset' = 'earliest',
     'scan.startup.mode' = '{{ startup_mode }}',
-    'scan.watermark.idle-timeout' = '5 s',
+    'scan.watermark.idle-timeout' = '10 s',
     'value.format' = 'raw'{% for key, value in properties.items() %},
     'properties.{{ key }}' = '{{ value | replace("'", "''") }}'{% endfor %}
 );
