@@ -54,7 +54,8 @@ def _like(record: Record, **values: Any) -> dict[str, Any]:
 def test_table_has_the_columns_of_the_schema(store: ClickHouseConfig, record: Record) -> None:
     client = store.client()
     stored = client.query(
-        "SELECT name, type, comment FROM system.columns WHERE database = {d:String} AND table = {t:String} AND default_kind = '' ORDER BY position",
+        "SELECT name, type, comment FROM system.columns"
+        " WHERE database = {d:String} AND table = {t:String} AND default_kind = '' ORDER BY position",
         parameters={"d": store.database, "t": f"{record.name}_data"},
     ).result_rows
     assert [tuple(row) for row in stored] == [(field.name, field.clickhouse, field.doc) for field in record.fields]
