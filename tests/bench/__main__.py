@@ -18,6 +18,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(prog="tests.bench", description=__doc__)
     parser.add_argument("--lines", type=int, default=2_000_000, help="lines per whole run (default 2,000,000)")
     parser.add_argument("--lines-per-message", default="1,100", help="whole runs, separated by commas; '' = none (default 1,100)")
+    parser.add_argument("--warm-up-lines", type=int, default=1_000_000, help="run before, not counted: Java compiles its hot code")
     parser.add_argument("--job", default="pipeline", choices=("pipeline", "ingest"))
     parser.add_argument("--parallelism", type=int, default=os.cpu_count() or 1)
     parser.add_argument("--stage-lines", type=int, default=300_000, help="lines through each stage alone; 0 = none (default 300,000)")
@@ -36,6 +37,8 @@ def main() -> None:
             stack = Stack(Path(home), ports="auto")
             try:
                 stack.up()
+                if arguments.warm_up_lines:
+                    measure_whole(stack, arguments.warm_up_lines, int(number), arguments.job, arguments.parallelism)
                 _show(measure_whole(stack, arguments.lines, int(number), arguments.job, arguments.parallelism))
             finally:
                 stack.down()

@@ -41,7 +41,7 @@ class Result:
 def measure_whole(stack: Stack, lines: int, lines_per_message: int, job: str, parallelism: int) -> Result:
     """Fill a topic, then let the job read it to the end."""
     result = Result(lines, lines_per_message)
-    config = _config(stack.config(), f"bench{lines_per_message}", parallelism)
+    config = _config(stack.config(), f"bench{lines_per_message}x{lines}", parallelism)
     before = cpu_seconds(tree(_pid(stack, "kafka")))
     truth = _fill(config, lines, lines_per_message)
     after = cpu_seconds(tree(_pid(stack, "kafka")))
