@@ -36,7 +36,6 @@ class ReplaySummary:
     lines: int = 0
     rows: Counter[str] = field(default_factory=Counter)
     """Rows written by record name; amended rows count each time."""
-    last_tick_ms: int = 0
 
 
 class _Coalesced:
@@ -91,7 +90,7 @@ def replay(
     spool = Path(tempfile.mkdtemp(prefix="anomasec-replay-"))
     try:
         with _PointsFile(spool) as points:
-            _run_ticks(sources, knobs, write, points, on_lines, summary)
+            _run_ticks(sources, knobs, write, points, on_lines)
         write.flush()
         if score and points.rows:
             on_progress("score", points.rows, 0)
@@ -108,7 +107,6 @@ def _run_ticks(
     write: _Coalesced,
     points: _PointsFile,
     on_lines: Callable[[int, int], None],
-    summary: ReplaySummary,
 ) -> None:
     assemble = _driver(AssembleStage(knobs, write, partitions=1), knobs)
     measure = _driver(MeasureStage(knobs, write), knobs)
@@ -117,7 +115,6 @@ def _run_ticks(
             for table in tables:
                 assemble.add(target, end_ms, table)
         _advance(assemble, measure, points, end_ms - 1, end_ms - 1)
-        summary.last_tick_ms = end_ms
     measure.state.finish()  # the input has ended: from now on missing requests are no silence
     _advance(assemble, measure, points, _FOREVER_MS, _FOREVER_MS)
 
