@@ -1,0 +1,2 @@
+-- Assembly: what transactions carry, and their tables.
+SELECT 1;

@@ -1,0 +1,2 @@
+-- Intake: what events carry, and their tables.
+SELECT 1;
