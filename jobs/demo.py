@@ -21,8 +21,8 @@ __all__ = ["FAULT_SIGNS", "Counts", "Demo", "Finding", "demo_faults", "demo_sett
 
 HISTORY_S = 120.0
 """Event time before the start that is sent at once, so that series have a past to be judged by."""
-LEAST_HISTORY_S = 80.0
-"""12 windows of 5 s are needed, and some more in case the burst is cut in two."""
+LEAST_HISTORY_S = 70.0
+"""12 windows of 5 s are needed, and one more in case the burst is cut in two."""
 LIVE_S = 52.0
 LINES_PER_S = 1_500.0
 SETTLE_S = 240.0
@@ -30,6 +30,10 @@ SETTLE_S = 240.0
 QUIET_S = 15.0
 """No new points for so long, with all lines stored: nothing more is to be expected."""
 _CHUNKS_PER_S = 5
+_AHEAD_S = 0.98
+"""How long before the live part the past is sent."""
+_GAP_S = 5.0
+"""Between an earlier demonstration's last window and the history of this one."""
 _SLACK_S = 10.0
 """A window may begin before its fault, and callers' transactions end after it."""
 
@@ -101,14 +105,14 @@ class Demo:
         from jobs.generate.send import Sender
 
         self.live_start = self._choose_start()
-        history_s = min(HISTORY_S, self.live_start - self._newest_point() - 10)
+        history_s = min(HISTORY_S, self.live_start - self._newest_point() - _GAP_S)
         world = World(self.seed, demo_settings(self.live_start, history_s))
         self.truth = world.truth
         chunks = world.chunks(None, int(LINES_PER_S / _CHUNKS_PER_S))
         with Sender(self.config.kafka.client_options(), self.config.topics.raw) as sender:
             past, first = _split(chunks, int(history_s * 1000))
             # All of the past within one tick of the broker's clock: no window is seen half full.
-            time.sleep(max(0.0, self.live_start - 1 + 0.02 - time.time()))
+            time.sleep(max(0.0, self.live_start - _AHEAD_S - time.time()))
             sender.send(past)
             self.sent += len(past)
             for chunk in first, *chunks:
@@ -143,22 +147,24 @@ class Demo:
         """Ask the store how far it is."""
         if not self.live_start:
             return self.counts
-        since = {"since": (self.live_start - HISTORY_S) * 1e6}
-        bound = "fromUnixTimestamp64Micro(toInt64({since:Float64}))"
+        # By the broker's clock, not by event time: the history reaches back to where an earlier demonstration may have ended.
+        since = {"since": (self.live_start - _AHEAD_S) * 1e3}
+        bound = "fromUnixTimestamp64Milli(toInt64({since:Float64}))"
+        mine = "incident_id IN (SELECT incident_id FROM anomalies WHERE emitted_at >= {bound})"
         with contextlib.closing(self.config.clickhouse.client()) as client:
 
             def one(sql: str) -> Any:
-                rows = client.query(sql.format(bound=bound), parameters=since).result_rows
+                rows = client.query(sql.replace("{bound}", bound), parameters=since).result_rows
                 return rows[0][0] if rows else ""
 
             self.counts = Counts(
-                events=one("SELECT count() FROM events WHERE timestamp >= {bound}"),
-                transactions=one("SELECT count() FROM transactions WHERE started_at >= {bound}"),
-                points=one("SELECT count() FROM points WHERE time >= {bound}"),
-                anomalies=one("SELECT count() FROM anomalies WHERE time >= {bound}"),
-                incidents=one("SELECT count() FROM incidents WHERE started_at >= {bound}"),
+                events=one("SELECT count() FROM events WHERE arrived_at >= {bound}"),
+                transactions=one("SELECT count() FROM transactions WHERE first_arrived_at >= {bound}"),
+                points=one("SELECT count() FROM points WHERE emitted_at >= {bound}"),
+                anomalies=one("SELECT count() FROM anomalies WHERE emitted_at >= {bound}"),
+                incidents=one(f"SELECT count() FROM incidents WHERE {mine}"),
                 dead_letters=one("SELECT count() FROM dead_letters WHERE arrived_at >= {bound}"),
-                latest=one("SELECT summary FROM incidents WHERE started_at >= {bound} ORDER BY started_at DESC, max_score DESC LIMIT 1"),
+                latest=one(f"SELECT summary FROM incidents WHERE {mine} ORDER BY started_at DESC, max_score DESC LIMIT 1"),
             )
         return self.counts
 
@@ -187,7 +193,7 @@ class Demo:
 
     def _choose_start(self) -> float:
         """A full second soon, late enough that an earlier demonstration does not reach into the history."""
-        return float(int(max(time.time() + 4, self._newest_point() + LEAST_HISTORY_S + 10)))
+        return float(int(max(time.time() + 4, self._newest_point() + LEAST_HISTORY_S + _GAP_S)))
 
     def _newest_point(self) -> float:
         """Epoch seconds of the newest window in the store; 0 in an empty one."""

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pyarrow as pa
 import pytest
 
-from jobs.config import ClickHouseConfig
-from jobs.demo import FAULT_SIGNS, HISTORY_S, LIVE_S, demo_faults, demo_settings, find_fault
+from jobs.config import ClickHouseConfig, load_config
+from jobs.demo import FAULT_SIGNS, HISTORY_S, LIVE_S, Demo, demo_faults, demo_settings, find_fault
 from jobs.generate import Fault
 from jobs.generate.faults import KINDS
 from jobs.generate.topology import Topology
 from jobs.sinks.clickhouse import ClickHouseSink
+from schemas.event import DEAD_LETTER
 from schemas.point import ANOMALY
 
 START = datetime(2026, 3, 2, 10, 0, tzinfo=UTC)
@@ -103,3 +105,14 @@ def test_the_world_starts_so_that_its_live_part_is_now() -> None:
     settings = demo_settings(1_800_000_000.0, 100.0)
     assert settings.start_ms == 1_799_999_900_000
     assert settings.duration_s == 100 + LIVE_S
+
+
+def test_only_what_came_with_this_demonstration_is_counted(fresh_database: ClickHouseConfig) -> None:
+    arrivals = [START - timedelta(seconds=30), START, START + timedelta(seconds=5)]
+    rows = [{"topic": "raw", "partition": 0, "offset": n, "line_index": 0, "arrived_at": at} for n, at in enumerate(arrivals)]
+    sink = ClickHouseSink(fresh_database)
+    sink.insert(DEAD_LETTER, DEAD_LETTER.conform(pa.Table.from_pylist(rows)))
+    sink.close()
+    demo = Demo(replace(load_config(), clickhouse=fresh_database))
+    demo.live_start = START.timestamp() + 0.9
+    assert demo.count().dead_letters == 2
