@@ -8,7 +8,11 @@ from schemas.record import Field, Record, boolean, f64, i32, i64, text, time_ms,
 
 __all__ = ["DEAD_LETTER", "ERROR_CATEGORIES", "EVENT", "METRIC_POINT", "RAW"]
 
-ERROR_CATEGORIES = ("validation", "authentication", "authorization", "rate_limit", "backend", "timeout")
+ERROR_CATEGORIES = ("validation", "authentication", "authorization", "rate_limit", "backend", "timeout", "client_abort", "dependency")
+"""Why a request failed; their order is part of measure's state: new ones go last.
+
+client_abort: the caller hung up. dependency: not the service behind failed, but what a request needs besides (an authorizer, a
+rate-limit service, name resolution, or whatever an error code calls so)."""
 
 _SOURCE = (
     text("topic", "Kafka topic (or file) the record came from.", low_cardinality=True),
@@ -33,7 +37,11 @@ EVENT = Record(
         time_us("timestamp", "Start of the request or span, else the time the log gives."),
         text("kind", "access, span or log.", low_cardinality=True),
         text("environment", "Deployment environment, e.g. prod; '' when the log does not say.", low_cardinality=True),
+        text("region", "Region, as logged or by the catalogue.", low_cardinality=True),
+        text("cluster", "Cluster, as logged or by the catalogue.", low_cardinality=True),
         text("service_name", "Service that wrote the event.", low_cardinality=True),
+        text("team", "Team that owns the service, by the catalogue.", low_cardinality=True),
+        text("criticality", "How much the service matters, by the catalogue, e.g. high.", low_cardinality=True),
         text("http_request_method", "HTTP method as logged.", low_cardinality=True),
         text("url_path", "Raw path, not decoded, without query; secrets masked."),
         text("url_query", "Raw query without '?'; secrets masked."),
@@ -41,13 +49,14 @@ EVENT = Record(
         u16("http_response_status_code", "HTTP status; null when there is none."),
         text(
             "error_category",
-            "validation, authentication, authorization, rate_limit, backend, timeout; '' = no error.",
+            "validation, authentication, authorization, rate_limit, backend, timeout, client_abort, dependency; '' = no error.",
             low_cardinality=True,
         ),
         f64("duration_ms", "Duration of the whole request or span in ms; null when not logged."),
         i64("http_response_body_size", "Response body bytes; null when not logged.", nullable=True),
         text("client_address", "Address of the caller, without port."),
         text("user_agent_original", "User agent as logged.", low_cardinality=True),
+        text("user_agent_family", "What calls: chrome, safari, curl, okhttp, googlebot, ...; other when not known.", low_cardinality=True),
         text("server_address", "Host asked for.", low_cardinality=True),
         text("request_id", "Request ID shared by the hops of one request."),
         text("trace_id", "Trace ID, 32 hex digits where the source has W3C ids."),

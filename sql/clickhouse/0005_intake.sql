@@ -1,2 +1,57 @@
 -- Intake: what events carry, and their tables.
 SELECT 1;
+
+-- Where an event comes from and who answers for it, and what kind of program calls.
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS region LowCardinality(String) AFTER environment;
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS cluster LowCardinality(String) AFTER region;
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS team LowCardinality(String) AFTER service_name;
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS criticality LowCardinality(String) AFTER team;
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS user_agent_family LowCardinality(String) AFTER user_agent_original;
+
+-- One access-log line, span or log record, with the transaction it belongs to. Lists every column of the table: one added below wants
+-- its name here, too.
+CREATE OR REPLACE VIEW events AS
+SELECT
+    timestamp,
+    kind,
+    environment,
+    region,
+    cluster,
+    service_name,
+    team,
+    criticality,
+    http_request_method,
+    url_path,
+    url_query,
+    http_route,
+    http_response_status_code,
+    error_category,
+    duration_ms,
+    http_response_body_size,
+    client_address,
+    user_agent_original,
+    user_agent_family,
+    server_address,
+    request_id,
+    trace_id,
+    span_id,
+    parent_span_id,
+    span_name,
+    span_kind,
+    client_id,
+    user_id,
+    token_id,
+    k8s_pod_name,
+    severity_text,
+    body,
+    format,
+    transaction_id,
+    is_duplicate,
+    is_late,
+    topic,
+    partition,
+    offset,
+    line_index,
+    arrived_at
+FROM events_data FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;

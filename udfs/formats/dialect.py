@@ -5,16 +5,28 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
-__all__ = ["TARGETS", "TEXT_TARGETS", "Dialect"]
+__all__ = ["HINT_TARGETS", "TARGETS", "TEXT_TARGETS", "Dialect"]
 
 TEXT_TARGETS = (
     "kind", "environment", "service_name", "http_request_method", "url_path", "url_query", "http_route", "user_agent_original",
     "server_address", "request_id", "trace_id", "span_id", "parent_span_id", "span_name", "span_kind", "client_id", "user_id", "token_id",
-    "k8s_pod_name", "severity_text", "body", "error_category",
+    "k8s_pod_name", "severity_text", "body", "error_category", "region", "cluster",
 )  # fmt: skip
+
+HINT_TARGETS = (
+    "response_flags",  # Envoy's %RESPONSE_FLAGS%, e.g. 'UT' or 'UF,URX'
+    "termination_state",  # HAProxy's, e.g. 'sH--'
+    "error_reason",  # any gateway's reason or a body's error code: ALB error_reason, API Gateway error.responseType, errorCode, statusDetails
+    "upstream_status",  # status the server behind gave, the last one where there were several tries
+    "forwarded_for",  # X-Forwarded-For as logged: a list; what of it is the caller, the trusted proxies decide
+    "token",  # the Authorization header or token as logged: becomes a token_id, is never stored
+    "cloud_account_id", "k8s_namespace_name", "host_name",  # for the catalogue
+)  # fmt: skip
+"""What helps to fill the event's fields and is not stored itself: parsers put it into `Parsed.columns`, normalise uses it up."""
 
 TARGETS = (
     *TEXT_TARGETS,
+    *HINT_TARGETS,
     "timestamp",  # ISO 8601, or an epoch number in s, ms, us or ns
     "end_time",  # gives the duration where none is logged
     "http_response_status_code",
