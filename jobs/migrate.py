@@ -14,7 +14,7 @@ import pyarrow as pa
 
 from schemas.errors import StoreError
 from schemas.event import DEAD_LETTER, EVENT
-from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Field, Record, text, u64
 from schemas.transaction import TRANSACTION
 
@@ -31,7 +31,7 @@ __all__ = [
     "set_retention",
 ]
 
-RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)
+RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)
 """What the store holds: each record as table `<name>_data` and view `<name>`."""
 SERVICE_CALL = Record(
     "service_calls",
@@ -47,7 +47,7 @@ SERVICE_CALL = Record(
 )
 VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, SERVICE_CALL)}
 """What readers may query, by name; a view has the columns of its record without `INTERNAL_COLUMNS`."""
-INTERNAL_COLUMNS = frozenset({"transaction_hash"})
+INTERNAL_COLUMNS = frozenset({"transaction_hash", "merged_into"})
 """Columns of tables that views leave out."""
 RETENTION_COLUMNS: Mapping[str, str] = {
     "events": "arrived_at",
@@ -56,6 +56,8 @@ RETENTION_COLUMNS: Mapping[str, str] = {
     "scores": "time",
     "anomalies": "time",
     "incidents": "ended_at",
+    "budget": "time",
+    "labels": "labelled_at",
     "dead_letters": "arrived_at",
 }
 """The time from which a row's age counts."""

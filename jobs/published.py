@@ -15,16 +15,16 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.event import DEAD_LETTER, EVENT
-from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Field, Record
 from schemas.transaction import TRANSACTION
 
 __all__ = ["column_reference", "json_schema", "main", "render_all"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_VIEWS = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)
+_VIEWS = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)
 _TOPICS = {"anomalies": ANOMALY, "incidents": INCIDENT, "dead-letters": DEAD_LETTER}
-_HIDDEN = {"events": {"transaction_hash"}}
+_HIDDEN = {"events": {"transaction_hash"}, "transactions": {"merged_into"}}
 """Columns of a table that its view leaves out."""
 
 
@@ -89,7 +89,7 @@ def _json_type(field: Field, is_identity: bool) -> dict[str, Any]:
     if pa.types.is_list(kind):
         return {"type": "array", "items": {"type": "string"}}
     if pa.types.is_timestamp(kind):
-        return {"type": "string", "format": "date-time"}
+        return {"type": ["string", "null"] if field.clickhouse.startswith("Nullable") else "string", "format": "date-time"}
     if pa.types.is_binary(kind):
         return {"type": "string", "contentEncoding": "base64"}
     if pa.types.is_string(kind):  # absent text is null in Arrow, and so in JSON

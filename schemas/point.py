@@ -1,10 +1,12 @@
-"""Points, their baselines, scores, anomalies and incidents."""
+"""Points, their baselines, scores, anomalies, incidents, budgets and labels."""
 
 from __future__ import annotations
 
-from schemas.record import Record, boolean, f64, i32, i64, strings, text, time_ms, time_us
+import pyarrow as pa
 
-__all__ = ["ANOMALY", "BASELINE_COLUMNS", "ENTITY_KINDS", "INCIDENT", "POINT", "SCORE"]
+from schemas.record import Field, Record, boolean, f64, i32, i64, strings, text, time_ms, time_us
+
+__all__ = ["ANOMALY", "BASELINE_COLUMNS", "BUDGET", "ENTITY_KINDS", "INCIDENT", "LABEL", "POINT", "SCORE"]
 
 ENTITY_KINDS = ("environment", "service", "route", "client", "call", "host", "metric")
 
@@ -56,6 +58,7 @@ SCORE = Record(
         text("reason", "Why, in words; '' when nothing is to be said."),
         f64("deviation_score", "Score of the robust seasonal deviation, 0..100; null while warming up."),
         f64("forest_score", "Score of the isolation forest, 0..100; null without a trained model."),
+        f64("threshold", "Score from which the rule that holds for the point calls it an anomaly."),
         i64("revision", "Revision of the point that was judged."),
         time_ms("emitted_at", "Broker time of the point's revision."),
     ),
@@ -70,6 +73,17 @@ ANOMALY = Record(
         text("anomaly_id", "Hash of the point's identity, 32 hex digits."),
         *SCORE.fields,
         text("incident_id", "Incident it belongs to; '' when none.", low_cardinality=False),
+        time_us("since", "Start of the unbroken run of anomalous windows of the series that it is in."),
+        f64("fires_from", "Counterfactual: a value on this side of it would have been no anomaly; null when not known."),
+        text(
+            "dimension",
+            "Where the deviation sits: service, route, client, host, environment, error; '' = in none alone.",
+            low_cardinality=True,
+        ),
+        text("dimension_value", "The one of that dimension, e.g. the route; '' when none.", low_cardinality=True),
+        f64("dimension_share", "Share of the deviation that it explains, 0..1; null when none."),
+        strings("dimensions", "All that deviate with it, ranked: 'route shop POST /orders 0.83'."),
+        time_ms("told_at", "Broker time at which this state of the anomaly was told."),
     ),
     identity=("anomaly_id",),
     order_by=("anomaly_id",),
@@ -94,7 +108,58 @@ INCIDENT = Record(
         i32("anomaly_count", "Anomalies in it."),
         strings("services", "Services it touches."),
         text("summary", "One sentence for people."),
+        text("team", "Budget it is charged to: the pattern of sql/flink/budget.sql; '' = the whole estate's.", low_cardinality=True),
+        f64("evidence", "How strong it is: the surprise of its series, the strongest counting most; comparable over the whole estate."),
+        f64("page_threshold", "Evidence that would have paged when this state was told; follows the budget."),
+        boolean("is_page", "It was worth waking somebody: its evidence passed the threshold. Stays true."),
+        Field(
+            "paged_at",
+            pa.timestamp("ms", tz="UTC"),
+            "Nullable(DateTime64(3, 'UTC'))",
+            "TIMESTAMP_LTZ(3)",
+            "Broker time of the page; null when there was none.",
+        ),
+        time_ms("told_at", "Broker time at which this state of the incident was told."),
     ),
     identity=("incident_id",),
     order_by=("incident_id",),
+)
+
+BUDGET = Record(
+    "budget",
+    "The page budget of the estate or of one team, as it stood at a time.",
+    (
+        text("team", "Pattern of sql/flink/budget.sql; '' = the whole estate's.", low_cardinality=True),
+        time_ms("time", "Broker time."),
+        f64("pages_per_week", "The budget."),
+        i32("pages_7d", "Pages in the last 7 days: what was achieved."),
+        i32("pages_total", "Pages since the state began."),
+        f64("threshold", "Evidence from which an incident pages now."),
+        f64("target_per_week", "Rate the threshold aims at: the budget, corrected for what was spent too much or too little."),
+        f64("candidates_7d", "Incidents and lone anomalies that could have paged, per week of the look-back."),
+        f64("points_per_week", "Scored points per week: the more series, the higher the threshold starts."),
+        f64("weeks", "Weeks of scores behind the threshold, older ones fading."),
+        text(
+            "state",
+            "learning (less than a day of scores: the threshold rests on a prior), steady, spent (over budget) or quiet.",
+            low_cardinality=True,
+        ),
+    ),
+    identity=("team", "time"),
+    order_by=("team", "time"),
+)
+
+LABEL = Record(
+    "labels",
+    "What a person said of an anomaly.",
+    (
+        text("anomaly_id", "The anomaly."),
+        text("label", "good (rightly found) or bad (a false alarm).", low_cardinality=True),
+        text("note", "Why, in the person's words."),
+        text("author", "Who said it.", low_cardinality=True),
+        time_ms("labelled_at", "When."),
+        i64("revision", "Grows with each change of mind: the highest holds."),
+    ),
+    identity=("anomaly_id",),
+    order_by=("anomaly_id",),
 )

@@ -1,2 +1,282 @@
 -- Detection: what points, scores and anomalies carry, and their tables.
-SELECT 1;
+
+-- ---- the threshold of the rule beside the score: what would have been judged otherwise can be read from the row
+ALTER TABLE scores_data ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) CODEC(ZSTD(1)) AFTER forest_score;
+
+-- The verdict on one point.
+CREATE OR REPLACE VIEW scores AS
+SELECT
+    time,
+    environment,
+    entity_kind,
+    entity,
+    metric,
+    width_s,
+    value,
+    weight,
+    score,
+    expected,
+    lower,
+    upper,
+    is_anomaly,
+    reason,
+    deviation_score,
+    forest_score,
+    threshold,
+    revision,
+    emitted_at
+FROM scores_data FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- ---- anomalies and incidents: what rests on more events wins, then what was told later by the broker's clock. Their revision alone
+-- counts tellings: after a crash the same end may be reached in fewer. An engine's version cannot be changed: the tables are made anew.
+-- Each step may be repeated.
+
+ALTER TABLE anomalies_data
+    ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) AFTER forest_score,
+    ADD COLUMN IF NOT EXISTS since DateTime64(6, 'UTC') AFTER incident_id,
+    ADD COLUMN IF NOT EXISTS fires_from Nullable(Float64) AFTER since,
+    ADD COLUMN IF NOT EXISTS dimension LowCardinality(String) AFTER fires_from,
+    ADD COLUMN IF NOT EXISTS dimension_value LowCardinality(String) AFTER dimension,
+    ADD COLUMN IF NOT EXISTS dimension_share Nullable(Float64) AFTER dimension_value,
+    ADD COLUMN IF NOT EXISTS dimensions Array(String) AFTER dimension_share,
+    ADD COLUMN IF NOT EXISTS told_at DateTime64(3, 'UTC') AFTER dimensions;
+
+DROP TABLE IF EXISTS anomalies_next;
+
+-- A point that was judged anomalous; withdrawn when late data says otherwise.
+CREATE TABLE anomalies_next
+(
+    anomaly_id      String CODEC(ZSTD(1)),
+    time            DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    environment     LowCardinality(String),
+    entity_kind     LowCardinality(String),
+    entity          LowCardinality(String),
+    metric          LowCardinality(String),
+    width_s         Int32,
+    value           Nullable(Float64) CODEC(ZSTD(1)),
+    weight          Nullable(Float64) CODEC(ZSTD(1)),
+    score           Nullable(Float64) CODEC(ZSTD(1)),
+    expected        Nullable(Float64) CODEC(ZSTD(1)),
+    lower           Nullable(Float64) CODEC(ZSTD(1)),
+    upper           Nullable(Float64) CODEC(ZSTD(1)),
+    is_anomaly      Bool,
+    reason          String CODEC(ZSTD(1)),
+    deviation_score Nullable(Float64) CODEC(ZSTD(1)),
+    forest_score    Nullable(Float64) CODEC(ZSTD(1)),
+    threshold       Nullable(Float64) CODEC(ZSTD(1)),
+    revision        Int64 CODEC(ZSTD(1)),
+    emitted_at      DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    incident_id     String CODEC(ZSTD(1)),
+    since           DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    fires_from      Nullable(Float64) CODEC(ZSTD(1)),
+    dimension       LowCardinality(String),
+    dimension_value LowCardinality(String),
+    dimension_share Nullable(Float64) CODEC(ZSTD(1)),
+    dimensions      Array(String) CODEC(ZSTD(1)),
+    told_at         DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    version UInt64 MATERIALIZED bitShiftLeft(least(toUInt64(greatest(ifNull(weight, 0), 0)), 16777215), 40)
+        + bitShiftLeft(toUInt64(toUnixTimestamp(told_at)), 8) + least(toUInt64(greatest(revision, 0)), 255)
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (anomaly_id);
+
+INSERT INTO anomalies_next
+(
+    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
+    reason, deviation_score, forest_score, threshold, revision, emitted_at, incident_id, since, fires_from, dimension,
+    dimension_value, dimension_share, dimensions, told_at
+)
+SELECT
+    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
+    reason, deviation_score, forest_score, threshold, revision, emitted_at, incident_id, since, fires_from, dimension,
+    dimension_value, dimension_share, dimensions, told_at
+FROM anomalies_data;
+
+EXCHANGE TABLES anomalies_next AND anomalies_data;
+
+DROP TABLE anomalies_next;
+
+-- A point that was judged anomalous; withdrawn when late data says otherwise. Withdrawn ones are left out.
+CREATE OR REPLACE VIEW anomalies AS
+SELECT
+    anomaly_id,
+    time,
+    environment,
+    entity_kind,
+    entity,
+    metric,
+    width_s,
+    value,
+    weight,
+    score,
+    expected,
+    lower,
+    upper,
+    is_anomaly,
+    reason,
+    deviation_score,
+    forest_score,
+    threshold,
+    revision,
+    emitted_at,
+    incident_id,
+    since,
+    fires_from,
+    dimension,
+    dimension_value,
+    dimension_share,
+    dimensions,
+    told_at
+FROM anomalies_data FINAL
+WHERE is_anomaly;
+
+ALTER TABLE incidents_data
+    ADD COLUMN IF NOT EXISTS team LowCardinality(String) AFTER summary,
+    ADD COLUMN IF NOT EXISTS evidence Nullable(Float64) AFTER team,
+    ADD COLUMN IF NOT EXISTS page_threshold Nullable(Float64) AFTER evidence,
+    ADD COLUMN IF NOT EXISTS is_page Bool AFTER page_threshold,
+    ADD COLUMN IF NOT EXISTS paged_at Nullable(DateTime64(3, 'UTC')) AFTER is_page,
+    ADD COLUMN IF NOT EXISTS told_at DateTime64(3, 'UTC') AFTER paged_at;
+
+DROP TABLE IF EXISTS incidents_next;
+
+-- Anomalies close in time and joined by calls.
+CREATE TABLE incidents_next
+(
+    incident_id           String CODEC(ZSTD(1)),
+    revision              Int64 CODEC(ZSTD(1)),
+    environment           LowCardinality(String),
+    started_at            DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    ended_at              DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    status                LowCardinality(String),
+    first_entity_kind     LowCardinality(String),
+    first_entity          LowCardinality(String),
+    strongest_entity_kind LowCardinality(String),
+    strongest_entity      LowCardinality(String),
+    strongest_metric      LowCardinality(String),
+    max_score             Nullable(Float64) CODEC(ZSTD(1)),
+    anomaly_count         Int32,
+    services              Array(String) CODEC(ZSTD(1)),
+    summary               String CODEC(ZSTD(1)),
+    team                  LowCardinality(String),
+    evidence              Nullable(Float64) CODEC(ZSTD(1)),
+    page_threshold        Nullable(Float64) CODEC(ZSTD(1)),
+    is_page               Bool,
+    paged_at              Nullable(DateTime64(3, 'UTC')) CODEC(ZSTD(1)),
+    told_at               DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    version UInt64 MATERIALIZED bitShiftLeft(toUInt64(greatest(toUnixTimestamp64Milli(told_at), 0)), 16)
+        + least(toUInt64(greatest(revision, 0)), 65535)
+)
+ENGINE = ReplacingMergeTree(version)
+ORDER BY (incident_id);
+
+INSERT INTO incidents_next
+(
+    incident_id, revision, environment, started_at, ended_at, status, first_entity_kind, first_entity, strongest_entity_kind,
+    strongest_entity, strongest_metric, max_score, anomaly_count, services, summary, team, evidence, page_threshold, is_page,
+    paged_at, told_at
+)
+SELECT
+    incident_id, revision, environment, started_at, ended_at, status, first_entity_kind, first_entity, strongest_entity_kind,
+    strongest_entity, strongest_metric, max_score, anomaly_count, services, summary, team, evidence, page_threshold, is_page,
+    paged_at, told_at
+FROM incidents_data;
+
+EXCHANGE TABLES incidents_next AND incidents_data;
+
+DROP TABLE incidents_next;
+
+-- Anomalies close in time and joined by calls. Those merged into an older one are left out.
+CREATE OR REPLACE VIEW incidents AS
+SELECT
+    incident_id,
+    revision,
+    environment,
+    started_at,
+    ended_at,
+    status,
+    first_entity_kind,
+    first_entity,
+    strongest_entity_kind,
+    strongest_entity,
+    strongest_metric,
+    max_score,
+    anomaly_count,
+    services,
+    summary,
+    team,
+    evidence,
+    page_threshold,
+    is_page,
+    paged_at,
+    told_at
+FROM incidents_data FINAL
+WHERE status != 'merged';
+
+-- ---- budget: pages allowed, pages made, and the threshold that follows
+CREATE TABLE IF NOT EXISTS budget_data
+(
+    team            LowCardinality(String),
+    time            DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    pages_per_week  Nullable(Float64) CODEC(ZSTD(1)),
+    pages_7d        Int32,
+    pages_total     Int32,
+    threshold       Nullable(Float64) CODEC(ZSTD(1)),
+    target_per_week Nullable(Float64) CODEC(ZSTD(1)),
+    candidates_7d   Nullable(Float64) CODEC(ZSTD(1)),
+    points_per_week Nullable(Float64) CODEC(ZSTD(1)),
+    weeks           Nullable(Float64) CODEC(ZSTD(1)),
+    state           LowCardinality(String)
+)
+ENGINE = ReplacingMergeTree
+PARTITION BY toYYYYMM(time)
+ORDER BY (team, time);
+
+-- The page budget of the estate or of one team, as it stood at a time.
+CREATE OR REPLACE VIEW budget AS
+SELECT
+    team,
+    time,
+    pages_per_week,
+    pages_7d,
+    pages_total,
+    threshold,
+    target_per_week,
+    candidates_7d,
+    points_per_week,
+    weeks,
+    state
+FROM budget_data FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- The budgets as they stand now: one row per team, '' = the estate.
+CREATE OR REPLACE VIEW budget_now AS
+SELECT *
+FROM budget
+ORDER BY time DESC
+LIMIT 1 BY team;
+
+-- ---- labels: what people said of anomalies
+CREATE TABLE IF NOT EXISTS labels_data
+(
+    anomaly_id  String CODEC(ZSTD(1)),
+    label       LowCardinality(String),
+    note        String CODEC(ZSTD(1)),
+    author      LowCardinality(String),
+    labelled_at DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
+    revision    Int64 CODEC(ZSTD(1))
+)
+ENGINE = ReplacingMergeTree(revision)
+ORDER BY (anomaly_id);
+
+-- What a person said of an anomaly.
+CREATE OR REPLACE VIEW labels AS
+SELECT
+    anomaly_id,
+    label,
+    note,
+    author,
+    labelled_at,
+    revision
+FROM labels_data FINAL;

@@ -108,6 +108,7 @@ SELECT
     ''                                                                               AS reason,  -- '' = the standard sentence where is_anomaly; or write your own
     deviation_score,
     forest_score,
+    rule.threshold                                                                   AS threshold,
     revision,
     emitted_ms
 FROM flagged;

@@ -62,6 +62,8 @@ def _fits(value: Any, schema: dict[str, Any]) -> bool:
     names = schema["type"] if isinstance(schema["type"], list) else [schema["type"]]
     if not any(isinstance(value, _TYPES[name]) and (name == "boolean") == isinstance(value, bool) for name in names):
         return False
+    if value is None:
+        return True
     try:
         if schema.get("format") == "date-time":
             return datetime.fromisoformat(value).tzinfo is not None

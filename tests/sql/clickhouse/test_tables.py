@@ -70,7 +70,7 @@ def test_table_replaces_by_identity_and_revision(store: ClickHouseConfig, record
     ).result_rows[0]
     assert tuple(key.strip("()").split(", ")) == record.order_by
     assert set(record.identity) <= set(record.order_by)
-    by = "version" if record.name in ("transactions", "points", "scores") else "revision"
+    by = "version" if record.name in ("transactions", "points", "scores", "anomalies", "incidents") else "revision"
     assert engine.startswith(f"ReplacingMergeTree({by})" if "revision" in record.names else "ReplacingMergeTree ")
     # Rows of one identity must share a partition, or they never replace each other.
     inputs = [name for name in record.names if name in partition]
@@ -197,3 +197,15 @@ def test_the_row_that_rests_on_more_events_wins_over_one_of_a_higher_revision(fr
         (name, value) = next(iter(identity.items()))
         rows = fresh_database.client().query(f"SELECT revision FROM {record.name} WHERE {name} = {value!r}").result_rows
         assert rows == [(2,)], record.name
+
+
+def test_what_was_told_later_wins_over_what_was_told_in_more_steps(fresh_database: ClickHouseConfig, sql: Query) -> None:
+    """A restarted job may come to the same end with fewer revisions; what rests on more events wins over both."""
+    sink = ClickHouseSink(fresh_database)
+    for record, name in ((ANOMALY, "anomaly_id"), (INCIDENT, "incident_id")):
+        for revision, told in ((7, NOON), (3, NOON + timedelta(seconds=30))):
+            row = {name: "one", "revision": revision, "told_at": told, "weight": 5.0}
+            sink.insert(record, _table(record, [_like(record, **{k: v for k, v in row.items() if k in record.names})]))
+        assert sql(f"SELECT revision FROM {record.name}") == [(3,)], record.name
+    sink.insert(ANOMALY, _table(ANOMALY, [_like(ANOMALY, anomaly_id="one", revision=1, told_at=NOON, weight=6.0)]))
+    assert sql("SELECT revision FROM anomalies") == [(1,)]
