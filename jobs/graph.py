@@ -104,7 +104,7 @@ class JobGraph:
                 self.t_env.execute_sql(statement)
         brake = Brake(self.knobs.normalise_max_invalid_ratio, self.knobs.normalise_min_lines)
         self.t_env.create_temporary_function(
-            "normalise", normalise_udf(normalise_settings(self.knobs), topic, self.knobs.pipeline_tick, brake)
+            "normalise", normalise_udf(normalise_settings(self.knobs, self.config.sql_dir), topic, self.knobs.pipeline_tick, brake)
         )
         cells = "SELECT normalise(`value`, `partition`, `offset`, `arrival`) AS payload FROM raw_records"
         payloads = self.t_env.sql_query(f"SELECT payload FROM ({cells}) WHERE payload IS NOT NULL")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
+from pathlib import Path
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -23,17 +24,38 @@ from schemas.partial import PARTIAL
 from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
 from schemas.record import Record
 from schemas.transaction import TRANSACTION
+from udfs.formats.user_format import UserFormat
 from udfs.normalise import NormaliseSettings
 
-__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer", "normalise_settings"]
+__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer", "normalise_settings", "user_formats"]
 
 Writer = Callable[[Record, pa.Table], object]
 """Puts rows into the store, idempotently; raises when it cannot."""
 
 
-def normalise_settings(knobs: Knobs) -> NormaliseSettings:
-    """Settings of normalise from the knobs, with the version that dead letters carry."""
-    return NormaliseSettings(field_mapping=dict(knobs.normalise_field_mapping), job_version=installed_version())
+def normalise_settings(knobs: Knobs, sql_dir: Path | None = None) -> NormaliseSettings:
+    """Settings of normalise from the knobs and the formats in `sql_dir`, with the version that dead letters carry."""
+    return NormaliseSettings(
+        field_mapping=dict(knobs.normalise_field_mapping),
+        formats=user_formats(sql_dir) if sql_dir else (),
+        job_version=installed_version(),
+    )
+
+
+def user_formats(sql_dir: Path) -> tuple[UserFormat, ...]:
+    """The formats of the user's own in `sql_dir/flink/formats`.
+
+    Raises
+    ------
+    SqlError
+        A mistake in one, with file, line and column.
+    """
+    folder = Path(sql_dir) / "flink" / "formats"
+    if not any(folder.glob("*.sql")):
+        return ()
+    from udfs.formats.user_sql import read_formats
+
+    return read_formats(folder)
 
 
 class AssembleStage:

@@ -22,6 +22,7 @@ from jobs.score.wire import points_to_json_lines
 from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, normalise_settings
 from schemas.framing import concat, from_payload
 from schemas.record import Record
+from udfs.normalise import NormaliseSettings
 
 __all__ = ["ReplaySummary", "replay"]
 
@@ -90,7 +91,7 @@ def replay(
     spool = Path(tempfile.mkdtemp(prefix="anomasec-replay-"))
     try:
         with _PointsFile(spool) as points:
-            _run_ticks(sources, knobs, write, points, on_lines)
+            _run_ticks(sources, knobs, normalise_settings(knobs, config.sql_dir), write, points, on_lines)
         write.flush()
         if score and points.rows:
             on_progress("score", points.rows, 0)
@@ -104,13 +105,14 @@ def replay(
 def _run_ticks(
     sources: list[Source],
     knobs: Knobs,
+    settings: NormaliseSettings,
     write: _Coalesced,
     points: _PointsFile,
     on_lines: Callable[[int, int], None],
 ) -> None:
     assemble = _driver(AssembleStage(knobs, write, partitions=1), knobs)
     measure = _driver(MeasureStage(knobs, write), knobs)
-    for end_ms, rows in ticks_of(sources, normalise_settings(knobs), knobs.pipeline_tick, on_lines):
+    for end_ms, rows in ticks_of(sources, settings, knobs.pipeline_tick, on_lines):
         for target, tables in rows.items():
             for table in tables:
                 assemble.add(target, end_ms, table)

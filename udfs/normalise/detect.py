@@ -16,6 +16,7 @@ from udfs.formats.json_lines import load_lines, read_objects
 from udfs.formats.not_access import is_not_access
 from udfs.formats.otlp import is_export, read_exports
 from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.user_format import read_user_objects
 from udfs.normalise.settings import NormaliseSettings
 
 __all__ = ["read_lines"]
@@ -127,7 +128,14 @@ def _is_utf8(text: bytes) -> bool:
 
 
 def _read_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
-    """OTLP exports and other objects."""
+    """A user's own formats, OTLP exports and other objects."""
+    own: list[Parsed] = []
+    if values and any(each.is_json for each in settings.formats):
+        own, values, rows = read_user_objects(settings.formats, values, rows)
+    return own + _read_known_values(values, rows, settings)
+
+
+def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
     if not values:
         return []
     # An export has few keys, an event has many: most batches are ruled out by their lengths.
@@ -164,7 +172,8 @@ def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings
         keep[places] = False
         lines, rows = lines.filter(pa.array(keep)), rows[keep]
     texts = lines.cast(pa.string())
-    for text_format in _TEXT_FORMATS:
+    own: list[Any] = [each for each in settings.formats if not each.is_json]
+    for text_format in (*own, *_TEXT_FORMATS):
         if not len(texts):
             return results
         hinted = text_format.looks_like(texts).to_numpy(zero_copy_only=False)

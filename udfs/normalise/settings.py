@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
+from udfs.formats.user_format import UserFormat
+
 __all__ = ["NormaliseSettings"]
 
 
@@ -14,6 +16,8 @@ class NormaliseSettings:
 
     field_mapping: Mapping[str, str] = field(default_factory=dict)
     """Own key of a JSON line -> target (`udfs.formats.dialect.TARGETS`); goes before the built-in keys. 'a.b' reaches into objects."""
+    formats: tuple[UserFormat, ...] = ()
+    """Formats of the user's own (`sql/flink/formats/`); they go before the built-in ones."""
     redact: bool = True
     """Mask secrets in paths, queries, user agents, span names and bodies. Jobs leave it on."""
     max_text_bytes: int = 65_536
