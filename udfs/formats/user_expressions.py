@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from udfs.formats.parsed import Parsed
 
-__all__ = ["Call", "Constant", "Expression", "Failure", "Name", "Rows", "as_number", "as_text", "children", "is_null_text"]
+__all__ = ["Call", "Constant", "Expression", "Failure", "Name", "Rows", "as_number", "as_text", "children", "is_null_text", "number_text"]
 
 _NUMBER = r"^[+-]?(?:\d{1,300}(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d{1,2})?$"
 _NO_TEXT = pa.scalar(None, pa.string())
@@ -127,15 +127,16 @@ def as_text(value: Any) -> Any:
         return value.cast(pa.string())
     if pa.types.is_floating(kind):
         if isinstance(value, pa.Scalar):
-            return pa.scalar(_number_text(value.as_py()), pa.string())
-        return pa.array([_number_text(number) for number in value.to_pylist()], pa.string())
+            return pa.scalar(number_text(value.as_py()), pa.string())
+        return pa.array([number_text(number) for number in value.to_pylist()], pa.string())
     return value.cast(pa.string())
 
 
-def _number_text(number: float | None) -> str | None:
+def number_text(number: float | None) -> str | None:
+    """Digits of a number, as short as they can be."""
     if number is None:
         return None
-    return str(int(number)) if number == int(number) and abs(number) < 1e15 else repr(number)
+    return str(int(number)) if abs(number) < 1e15 and number == int(number) else repr(number)
 
 
 def as_number(rows: Rows, value: Any, reason: str = "invalid_number") -> Any:

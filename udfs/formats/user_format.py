@@ -70,7 +70,7 @@ class UserFormat:
                 names = group_names(self.pattern)
                 texts = (pc.if_else(pc.equal(part, ""), _NO_TEXT, part) for part in parts.flatten())
                 groups = dict(zip(names, texts, strict=True))
-        return self._read(Rows(len(lines), {"line": lines, **groups}), index), taken
+        return self.read_rows(Rows(len(lines), {"line": lines, **groups}), index), taken
 
     def takes_keys(self, keys: frozenset[str]) -> bool:
         """Whether a JSON object with these keys may be of the format."""
@@ -78,9 +78,10 @@ class UserFormat:
 
     def parse_objects(self, objects: list[Any], index: NDArray[Any]) -> Parsed:
         """Events of JSON objects."""
-        return self._read(Rows(len(objects), {}, objects), index)
+        return self.read_rows(Rows(len(objects), {}, objects), index)
 
-    def _read(self, rows: Rows, index: NDArray[Any]) -> Parsed:
+    def read_rows(self, rows: Rows, index: NDArray[Any]) -> Parsed:
+        """Events of rows that are known to be of the format."""
         parsed = Parsed(index)
         for target, expression in self.columns:
             value = expression.evaluate(rows)
@@ -196,10 +197,12 @@ def _fill(columns: dict[str, pa.Array], name: str, array: pa.Array) -> None:
 
 
 def _read_end(parsed: Parsed) -> None:
-    """The duration from start and end, where none is logged."""
+    """The duration from start and end, where none is logged; the end is the time of a line that tells no other."""
     end = parsed.columns.pop("end_time", None)
-    start = parsed.columns.get("timestamp")
-    if end is None or start is None:
+    if end is None:
+        return
+    start = parsed.columns.setdefault("timestamp", end)
+    if start is end:
         return
     length_ms = pc.divide(pc.cast(pc.subtract(end.cast(pa.int64()), start.cast(pa.int64())), pa.float64()), 1e3)
     _fill(parsed.columns, "duration_ms", length_ms)

@@ -11,7 +11,7 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from udfs.formats.user_expressions import Expression, Name, Rows, as_number, as_text
+from udfs.formats.user_expressions import Expression, Name, Rows, as_number, as_text, number_text
 from udfs.formats.user_times import TimePattern
 from udfs.formats.values.identities import read_identities
 from udfs.formats.values.times import TIMESTAMP, read_time_texts, read_times
@@ -76,7 +76,7 @@ def _json_text(value: Any) -> str | None:
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
         return orjson.dumps(value).decode()
-    return str(value)
+    return number_text(value) if isinstance(value, float) else str(value)
 
 
 def split_index(rows: Rows, source: Expression, separator: str, index: int) -> pa.Array:

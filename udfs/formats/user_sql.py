@@ -6,7 +6,7 @@ import difflib
 import json
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -177,7 +177,8 @@ class _Reader:
             self._refuse("'pattern' is for texts, 'matches.keys' for JSON lines", "keep one of them", self.options["matches.keys"][1])
         columns, expressions = self._columns(schema)
         made = UserFormat(table.name, tuple(columns), pattern, self._pattern("matches"), keys, values, self.path.name, tuple(expressions))
-        self._try(made, table.this)
+        for single, column in zip(made.columns, schema.expressions, strict=True):
+            self._try(replace(made, columns=(single,)), column)
         return made
 
     def _statement(self) -> exp.Expression:
@@ -373,9 +374,8 @@ class _Reader:
             if made.is_json:
                 made.parse_objects([{}, {key: "1" for key in made.keys}], np.arange(2))
             else:
-                wide = UserFormat(made.name, made.columns)
                 names = {name: pa.array(["1", None]) for name in self.names}
-                wide._read(Rows(2, names), np.arange(2))
+                made.read_rows(Rows(2, names), np.arange(2))
         except (pa.ArrowInvalid, pa.ArrowNotImplementedError, pa.ArrowTypeError, TypeError, AttributeError) as error:
             self._refuse(f"types do not go together: {str(error).splitlines()[0][:150]}", "CAST to the type that is needed", node)
 
