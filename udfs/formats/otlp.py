@@ -1,8 +1,7 @@
-"""OTLP/JSON: one export request a line, as an OpenTelemetry Collector writes it; spans and log records.
+"""OTLP/JSON: one export request a line, as an OpenTelemetry Collector writes it; spans, log records and metrics.
 
 https://opentelemetry.io/docs/specs/otlp/#json-protobuf-encoding: ids are hex, 64-bit integers are strings (numbers are taken too),
-enums are numbers (names are taken too), unknown fields are ignored. Attribute names: the HTTP semantic conventions, stable
-(`http.request.method`) and those before (`http.method`): https://opentelemetry.io/docs/specs/semconv/http/.
+enums are numbers (names are taken too), unknown fields are ignored.
 """
 
 from __future__ import annotations
@@ -19,21 +18,19 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from udfs.formats.json_lines import read_texts
-from udfs.formats.otlp_attributes import Resources, attributes_of, read_attributes
+from udfs.formats.otlp_attributes import JsonAttributes, Resources, attributes_of, value_of
 from udfs.formats.otlp_metrics import read_metrics
+from udfs.formats.otlp_records import SPAN_KINDS, Ids, LogColumns, SpanColumns, places, read_logs, read_spans
 from udfs.formats.parsed import Parsed, Refusal
-from udfs.formats.values.categories import GRPC_CATEGORIES, read_categories
-from udfs.formats.values.times import LATEST_US, TIMESTAMP, read_nanos
+from udfs.formats.values.times import read_nanos
 
 __all__ = ["OTLP_KEYS", "is_export", "read_exports"]
 
 OTLP_KEYS = frozenset({"resourceSpans", "resourceLogs", "resourceMetrics"})
 
-_KINDS = ("", "internal", "server", "client", "producer", "consumer")
-_KIND_NAMES = {f"SPAN_KIND_{name.upper()}": name for name in _KINDS if name}
+_KIND_NAMES = {f"SPAN_KIND_{name.upper()}": name for name in SPAN_KINDS if name}
 _ERROR = (2, "STATUS_CODE_ERROR", "2")
 _ABSENT_IDS = frozenset({"", "0" * 16, "0" * 32})
-_GRPC_KEYS = ("rpc.grpc.status_code", "rpc.response.status_code")
 
 
 def is_export(value: object) -> bool:
@@ -60,8 +57,7 @@ def read_exports(exports: Sequence[dict[str, Any]], line: NDArray[Any]) -> list[
         if not collected.records and not collected.broken:
             continue
         for parsed in _parse(collected, read):
-            places = _places(parsed.line, positions)
-            parsed.position = places
+            parsed.position = places(parsed.line, positions)
             results.append(parsed)
     return results
 
@@ -73,18 +69,6 @@ def _parse(collected: _Records, read: Callable[[list[dict[str, Any]], Resources,
         yield broken
     if collected.records:
         yield read(collected.records, collected.resources, np.array(collected.lines, np.int64))
-
-
-def _places(line: NDArray[Any], positions: NDArray[Any]) -> NDArray[Any]:
-    """Running number of each row within its line, going on where `positions` stands (and moving it on). Lines are ascending."""
-    if not len(line):
-        return line
-    starts = np.flatnonzero(np.r_[True, line[1:] != line[:-1]])
-    counts = np.diff(np.r_[starts, len(line)])
-    within = np.arange(len(line)) - np.repeat(starts, counts)
-    places: NDArray[Any] = within + np.repeat(positions[line[starts]], counts)
-    positions[line[starts]] += counts
-    return places
 
 
 class _Records:
@@ -122,68 +106,42 @@ class _Records:
 
 
 def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: NDArray[Any]) -> Parsed:
-    parsed = Parsed(line)
-    start = read_nanos([s.get("startTimeUnixNano") for s in spans])
-    end = read_nanos([s.get("endTimeUnixNano") for s in spans])
-    bad = (start <= 0) | (start >= LATEST_US * 1_000)
-    _refuse(parsed, bad, "invalid_timestamp", spans)
-    # No end: the span was exported before it ended, its duration is not known.
-    _refuse(parsed, ((end < start) & (end != 0)) | (end < 0), "invalid_duration", spans)
-    attributes = [attributes_of(s.get("attributes")) for s in spans]
-    columns = parsed.columns
-    columns.update(read_attributes(parsed, attributes, spans))
-    duration = pa.array((end - start) / 1e6, mask=end == 0)
-    names = read_texts([s.get("name") for s in spans])
-    columns.update(
-        timestamp=pa.array(np.where(bad, 0, start) // 1_000).cast(TIMESTAMP),
-        duration_ms=duration,
-        trace_id=_ids(parsed, [s.get("traceId") for s in spans], 32, spans),
-        span_id=_ids(parsed, [s.get("spanId") for s in spans], 16, spans),
-        parent_span_id=_ids(parsed, [s.get("parentSpanId") for s in spans], 16, spans),
-        span_name=names,
-        span_kind=pa.array([_kind(s.get("kind")) for s in spans], pa.string()),
-        kind=pa.repeat(pa.scalar("span"), len(spans)),
-        format=pa.repeat(pa.scalar("otlp_traces"), len(spans)),
+    return read_spans(
+        SpanColumns(
+            line=line,
+            resources=resources,
+            attributes=JsonAttributes([s.get("attributes") for s in spans]),
+            original=lambda row: orjson.dumps(spans[row]),
+            trace_id=_ids([s.get("traceId") for s in spans], 32),
+            span_id=_ids([s.get("spanId") for s in spans], 16),
+            start_ns=read_nanos([s.get("startTimeUnixNano") for s in spans]),
+            end_ns=read_nanos([s.get("endTimeUnixNano") for s in spans]),
+            parent_span_id=_ids([s.get("parentSpanId") for s in spans], 16),
+            names=read_texts([s.get("name") for s in spans]),
+            kinds=pa.array([_kind(s.get("kind")) for s in spans], pa.string()),
+            failed=np.array([isinstance(status := s.get("status"), dict) and status.get("code") in _ERROR for s in spans], bool),
+        )
     )
-    columns["error_category"] = _span_errors(columns, spans, attributes)
-    resources.fill(columns)
-    return parsed
 
 
 def _read_logs(records: list[dict[str, Any]], resources: Resources, line: NDArray[Any]) -> Parsed:
-    parsed = Parsed(line)
     time = read_nanos([r.get("timeUnixNano") for r in records])
-    time = np.where(time == 0, read_nanos([r.get("observedTimeUnixNano") for r in records]), time)
-    bad = (time < 0) | (time >= LATEST_US * 1_000)
-    _refuse(parsed, bad, "invalid_timestamp", records)
-    attributes = [attributes_of(r.get("attributes")) for r in records]
-    columns = parsed.columns
-    columns.update(read_attributes(parsed, attributes, records))
-    columns.update(
-        # No time at all: the broker's is filled in later.
-        timestamp=pa.array(np.where(bad, 0, time) // 1_000, mask=time == 0).cast(TIMESTAMP),
-        trace_id=_ids(parsed, [r.get("traceId") for r in records], 32, records),
-        span_id=_ids(parsed, [r.get("spanId") for r in records], 16, records),
-        severity_text=read_texts([r.get("severityText") for r in records]),
-        body=read_texts([_body(r.get("body")) for r in records]),
-        format=pa.repeat(pa.scalar("otlp_logs"), len(records)),
+    return read_logs(
+        LogColumns(
+            line=line,
+            resources=resources,
+            attributes=JsonAttributes([r.get("attributes") for r in records]),
+            original=lambda row: orjson.dumps(records[row]),
+            trace_id=_ids([r.get("traceId") for r in records], 32),
+            span_id=_ids([r.get("spanId") for r in records], 16),
+            time_ns=np.where(time == 0, read_nanos([r.get("observedTimeUnixNano") for r in records]), time),
+            severity=read_texts([r.get("severityText") for r in records]),
+            bodies=read_texts([_body(r.get("body")) for r in records]),
+        )
     )
-    asked = [columns[name].is_valid() for name in ("http_request_method", "url_path") if name in columns]
-    is_access = asked[0] if len(asked) == 1 else pc.or_(*asked) if asked else pa.repeat(pa.scalar(False), len(records))
-    columns["kind"] = pc.if_else(is_access, "access", "log")
-    if asked:
-        columns["body"] = pc.if_else(is_access, pa.scalar(None, pa.string()), columns["body"])
-    resources.fill(columns)
-    return parsed
 
 
-def _refuse(parsed: Parsed, bad: NDArray[Any], reason: str, records: list[dict[str, Any]]) -> None:
-    for row in np.flatnonzero(bad).tolist():
-        original = orjson.dumps(records[row])
-        parsed.refused.setdefault(row, Refusal(reason, original[:200].decode(errors="replace"), original))
-
-
-def _ids(parsed: Parsed, values: list[Any], digits: int, records: list[dict[str, Any]]) -> pa.Array:
+def _ids(values: list[Any], digits: int) -> Ids:
     """Lower-case hex ids; all zeros and '' are none. Encoders that follow plain protobuf JSON write base64: decoded."""
     try:
         ids = pa.array(values, pa.string())
@@ -191,16 +149,16 @@ def _ids(parsed: Parsed, values: list[Any], digits: int, records: list[dict[str,
         ids = pa.array([v if isinstance(v, str) else None if v is None else str(v) for v in values], pa.string())
     fine = pc.match_substring_regex(ids, f"^[0-9a-f]{{{digits}}}$").fill_null(True)
     odd = np.flatnonzero(~fine.to_numpy(zero_copy_only=False)).tolist()
+    broken: NDArray[Any] | None = None
     if odd:
         fixed = ids.to_pylist()
         broken = np.zeros(len(ids), bool)
         for row in odd:
             fixed[row] = _id(fixed[row], digits)
             broken[row] = fixed[row] is None
-        _refuse(parsed, broken, "invalid_id", records)
         ids = pa.array(fixed, pa.string())
     zeros = pc.equal(ids, "0" * digits)
-    return pc.if_else(zeros, "", ids) if pc.any(zeros).as_py() else ids
+    return Ids(pc.if_else(zeros, "", ids) if pc.any(zeros).as_py() else ids, broken)
 
 
 def _id(text: str, digits: int) -> str | None:
@@ -217,31 +175,9 @@ def _id(text: str, digits: int) -> str | None:
 
 
 def _kind(value: object) -> str:
-    if isinstance(value, int) and 0 <= value < len(_KINDS):
-        return _KINDS[value]
+    if isinstance(value, int) and 0 <= value < len(SPAN_KINDS):
+        return SPAN_KINDS[value]
     return _KIND_NAMES.get(value, "") if isinstance(value, str) else ""
-
-
-def _span_errors(columns: dict[str, pa.Array], spans: list[dict[str, Any]], attributes: list[dict[str, Any]]) -> pa.Array:
-    """Category of the HTTP status, else of the gRPC status; a span marked as failed without either is `backend`."""
-    failed = [isinstance(status := s.get("status"), dict) and status.get("code") in _ERROR for s in spans]
-    grpc = [_grpc_category(a) if any(key in a for key in _GRPC_KEYS) else "" for a in attributes]
-    marked = pa.array(["backend" if f else "" for f in failed], pa.string())
-    of_rpc = pa.array(grpc, pa.string())
-    result = pc.if_else(pc.equal(of_rpc, ""), marked, of_rpc)
-    if "http_response_status_code" in columns:
-        of_status = read_categories(columns["http_response_status_code"])
-        result = pc.if_else(pc.equal(of_status, ""), result, of_status)
-    return result
-
-
-def _grpc_category(attributes: dict[str, Any]) -> str:
-    for key in _GRPC_KEYS:
-        try:
-            return GRPC_CATEGORIES.get(int(attributes.get(key)), "")  # type: ignore[arg-type]
-        except (TypeError, ValueError):
-            continue
-    return ""
 
 
 def _body(body: object) -> object:
@@ -249,6 +185,4 @@ def _body(body: object) -> object:
     if not isinstance(body, dict):
         return body
     text = body.get("stringValue")
-    if text is not None:
-        return text
-    return attributes_of([{"key": "body", "value": body}]).get("body")
+    return text if text is not None else value_of(body)

@@ -21,14 +21,16 @@ class Lines(NamedTuple):
     """int64[n]: row of the record each line came from, ascending."""
 
 
-def split_lines(values: pa.Array) -> Lines:
+def split_lines(values: pa.Array, whole: NDArray[Any] | None = None) -> Lines:
     r"""Split at '\n' only; a '\r' before it belongs to the line end; a '\n' at the very end starts no line.
 
-    Records that are null or have no bytes are heartbeats: no line.
+    Records that are null or have no bytes are heartbeats: no line. Those in `whole` (ascending rows) are one line as they are.
 
     Cost: no copy of what has one line a record and no '\r'; else one copy.
     """
     values = values.cast(pa.large_binary())
+    if whole is not None and len(whole):
+        return _with_whole(values, whole)
     lengths = pc.fill_null(pc.binary_length(values), 0).to_numpy(zero_copy_only=False)
     record = np.arange(len(values), dtype=np.int64)
     if not lengths.all():
@@ -42,6 +44,18 @@ def split_lines(values: pa.Array) -> Lines:
     if _holds(values, b"\r"):
         values = pc.if_else(pc.ends_with(values, b"\r"), pc.binary_slice(values, 0, -1), values)
     return Lines(values, record)
+
+
+def _with_whole(values: pa.Array, whole: NDArray[Any]) -> Lines:
+    """Lines of the other records, and the whole ones between them."""
+    if len(whole) == len(values):
+        return Lines(values, whole)
+    others = np.setdiff1d(np.arange(len(values)), whole, assume_unique=True)
+    split = split_lines(values.take(pa.array(others)))
+    record = np.r_[others[split.record], whole]
+    order = np.argsort(record, kind="stable")
+    text = pa.concat_arrays([split.text, values.take(pa.array(whole))]).take(pa.array(order))
+    return Lines(text, record[order])
 
 
 def _holds(values: pa.Array, byte: bytes) -> bool:

@@ -22,6 +22,7 @@ from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns
 from udfs.normalise.detect import read_lines
 from udfs.normalise.identity import transaction_identity
+from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_queries, redact_texts
 from udfs.normalise.routes import read_routes
 from udfs.normalise.settings import NormaliseSettings
@@ -89,9 +90,11 @@ def _collector_paused() -> Iterator[None]:
 
 def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     values = raw["value"].combine_chunks()
-    lines = split_lines(values if isinstance(values, pa.Array) else pa.array([], pa.binary()))
+    values = values if isinstance(values, pa.Array) else pa.array([], pa.binary())
+    messages = find_messages(values)
+    lines = split_lines(values, messages.records)
     source = _Source(raw, lines)
-    results = read_lines(lines.text, settings)
+    results = _read(lines, messages, settings)
     source.number(results)
     events, points, dead = [], [], []
     for result in results:
@@ -104,6 +107,17 @@ def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     return NormaliseOut(
         _in_order(events, EVENT.arrow, source), _in_order(points, METRIC_POINT.arrow, source), _in_order(dead, DEAD_LETTER.arrow, source)
     )
+
+
+def _read(lines: Lines, messages: Messages, settings: NormaliseSettings) -> list[Parsed]:
+    if not len(messages.records):
+        return read_lines(lines.text, settings)
+    is_message = np.isin(lines.record, messages.records)
+    texts = np.flatnonzero(~is_message)
+    results = read_lines(lines.text.take(pa.array(texts)), settings) if len(texts) else []
+    for result in results:
+        result.line = texts[result.line]
+    return [*results, *messages.read(np.flatnonzero(is_message))]
 
 
 class _Source:
