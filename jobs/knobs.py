@@ -7,6 +7,7 @@ import re
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from jobs.budget.rules import BudgetRules, read_rules
 from schemas.errors import SqlError
 from udfs.formats.dialect import TARGETS
 
@@ -77,9 +78,12 @@ class Knobs:
     )
     normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
     normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
-    assemble_complete_wait: int = _duration("1 s", "quiet time after which a transaction with a whole tree is closed")
-    assemble_idle_wait: int = _duration("10 s", "quiet time after which any transaction is closed")
+    assemble_close_at: float = _number(0.98, "chance of being complete at which a transaction is closed")
+    assemble_complete_wait: int = _duration("1 s", "quiet time after which a whole tree is closed, until learned")
+    assemble_idle_wait: int = _duration("10 s", "quiet time after which any transaction is closed, until learned")
+    assemble_min_wait: int = _duration("1 s", "shortest quiet time that is learned")
     assemble_max_wait: int = _duration("5 min", "longest time a transaction stays open")
+    assemble_fixed_wait: int = _duration("0 s", "time after its first event at which every transaction is closed; 0 = learned")
     assemble_late_horizon: int = _duration("10 min", "time after closing in which late events amend it")
     assemble_max_rows: int = _integer(4_000_000, "events held per key partition; the oldest transactions go first")
     assemble_max_events: int = _integer(100_000, "events of one transaction; more close it as evicted")
@@ -91,6 +95,12 @@ class Knobs:
     measure_max_series: int = _integer(200_000, "series per key partition; the longest unseen go first")
     correlate_gap: int = _duration("2 min", "quiet time that closes an incident")
     correlate_alone_score: float = _number(90, "score from which a single anomaly is an incident; weaker ones need a second")
+    budget_pages_per_week: float = _number(5, "pages a week for the whole estate")
+    budget_min_effect: float = _number(0.2, "least distance from it that counts towards a page")
+    budget_repeat_after: int = _duration("1 h", "time in which the same service pages again only for something half as strong again")
+    budget_rules: BudgetRules = field(
+        default_factory=BudgetRules, metadata={"kind": "rules", "doc": "beside this one with budgets of teams, silences and overrides"}
+    )
 
 
 def read_knobs(path: Path) -> Knobs:
@@ -118,6 +128,9 @@ def read_knobs(path: Path) -> Knobs:
             near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean 'anomasec.{near[0]}'?" if near else f"known: {', '.join(known)}"
             raise SqlError(f"{path}:{number}: unknown knob 'anomasec.{name}'", hint)
+        if known[name].metadata["kind"] == "rules":
+            values[known[name].name] = read_rules(path.with_name(text))
+            continue
         try:
             values[known[name].name] = _value(known[name].metadata["kind"], text)
         except ValueError as error:

@@ -12,6 +12,7 @@ from jobs.assemble import AssembleState
 from jobs.assemble import on_batch as assemble
 from jobs.correlate import CorrelateState
 from jobs.correlate import on_batch as correlate
+from jobs.correlate.pages import drop_overridden
 from jobs.knobs import Knobs
 from jobs.measure import MeasureState, combine
 from jobs.measure import on_batch as measure
@@ -21,7 +22,7 @@ from jobs.version import installed_version
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from schemas.framing import concat
 from schemas.partial import PARTIAL
-from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.point import ANOMALY, BUDGET, INCIDENT, POINT, SCORE
 from schemas.record import Record
 from schemas.transaction import TRANSACTION
 from udfs.formats.user_format import UserFormat
@@ -122,10 +123,10 @@ class CorrelateStage:
 
     def on_tick(self, state: CorrelateState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[CorrelateState, Iterable[Output]]:
         """One tick of scores."""
-        scores = concat(inputs.get("scores", ()), SCORE.arrow)
+        scores = drop_overridden(concat(inputs.get("scores", ()), SCORE.arrow), self._knobs)
         state, out = correlate(state, scores, now_ms, _calls(scores))
         outputs = []
-        for record, table in ((SCORE, scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents)):
+        for record, table in ((SCORE, scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents), (BUDGET, out.budget)):
             if table.num_rows:
                 self._write(record, table)
         for target, table in (("anomalies", out.anomalies), ("incidents", out.incidents)):

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -13,8 +13,10 @@ import pyarrow.compute as pc
 from schemas.point import ANOMALY, SCORE
 from udfs.hashing import hash_columns, hex_ids
 
-__all__ = ["Anomaly", "anomalies_from_table", "anomalies_to_table", "anomaly_ids", "keep", "service_of"]
+__all__ = ["EXPLAINED", "Anomaly", "anomalies_from_table", "anomalies_to_table", "anomaly_ids", "keep", "service_of"]
 
+EXPLAINED = ("since", "fires_from", "dimension", "dimension_value", "dimension_share", "dimensions")
+"""Columns that explain an anomaly, beside those of its score."""
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = pa.schema([*ANOMALY.arrow, ("group_id", pa.string()), ("score_revision", pa.int64()), ("tick_ms", pa.int64())])
 
@@ -62,11 +64,22 @@ class Anomaly:
     """Of the incident it is in, told or not."""
     tick_ms: int = 0
     """When it was first heard of: names its segment of state."""
+    told_ms: int = 0
+    """When it was last told."""
+    evidence: float = 0.0
+    """What it counts towards a page."""
+    explained: dict[str, Any] = field(default_factory=dict)
+    """Columns of ANOMALY that explain it: since, fires_from, dimension..."""
 
     @property
     def service(self) -> str:
         """Its service, '' = belongs to none."""
         return service_of(self.row["entity_kind"], self.row["entity"])
+
+    @property
+    def series(self) -> str:
+        """Its series, of whatever width."""
+        return f"{self.row['entity_kind']} {self.row['entity']} {self.row['metric']}"
 
     @property
     def start_us(self) -> int:
@@ -106,6 +119,8 @@ def anomalies_to_table(anomalies: Sequence[Anomaly], schema: pa.Schema = ANOMALY
     rows = [
         {
             **a.row,
+            **a.explained,
+            "told_at": _EPOCH + timedelta(milliseconds=a.told_ms),
             "anomaly_id": a.anomaly_id,
             "incident_id": a.incident_id,
             "group_id": a.group_id,
@@ -134,6 +149,8 @@ def anomalies_from_table(kept: pa.Table) -> list[Anomaly]:
             row["incident_id"],
             row["group_id"],
             row["tick_ms"],
+            told_ms=(row["told_at"] - _EPOCH) // timedelta(milliseconds=1),
+            explained={name: row[name] for name in EXPLAINED},
         )
         for row in kept.to_pylist()
     ]

@@ -33,6 +33,19 @@ class Incident:
     end_us: int = 0
     services: list[str] = field(default_factory=list)
     """Services it touches, sorted."""
+    team: str = ""
+    """Whose budget it is charged to."""
+    charged: str = ""
+    """Environment and service of its strongest anomaly: what a page is about."""
+    evidence: float = 0.0
+    strongest_evidence: float = 0.0
+    """Highest it ever had: a page is decided when it grows."""
+    page_threshold: float = math.inf
+    is_page: bool = False
+    paged_ms: int | None = None
+    is_counted: bool = False
+    """The budget knows that it is over."""
+    told_ms: int = 0
     row: dict[str, Any] = field(default_factory=dict)
     """INCIDENT columns as last computed."""
 
@@ -77,7 +90,20 @@ class Incident:
 
 def incidents_to_table(incidents: Sequence[Incident]) -> pa.Table:
     """INCIDENT rows, sorted by id."""
-    rows = [{**i.row, "status": i.status, "revision": i.revision} for i in sorted(incidents, key=lambda i: i.incident_id)]
+    rows = [
+        {
+            **i.row,
+            "status": i.status,
+            "revision": i.revision,
+            "team": i.team,
+            "evidence": i.evidence,
+            "page_threshold": i.page_threshold if math.isfinite(i.page_threshold) else None,
+            "is_page": i.is_page,
+            "paged_at": None if i.paged_ms is None else _instant(i.paged_ms * 1000),
+            "told_at": _instant(i.told_ms * 1000),
+        }
+        for i in sorted(incidents, key=lambda i: i.incident_id)
+    ]
     return pa.Table.from_pylist(rows, schema=INCIDENT.arrow)
 
 

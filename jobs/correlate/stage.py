@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from jobs.correlate.anomaly import Anomaly, anomalies_to_table, anomaly_ids
 from jobs.correlate.incident import Incident, incidents_to_table
+from jobs.correlate.pages import close_accounts, decide_pages, watch
 from jobs.correlate.state import CorrelateState
 from schemas.point import SCORE
 
@@ -24,6 +25,8 @@ class CorrelateOut:
     """ANOMALY: new, changed, moved to another incident, or withdrawn (is_anomaly false)."""
     incidents: pa.Table
     """INCIDENT: new or changed."""
+    budget: pa.Table
+    """BUDGET: every five minutes of scores, and with each page."""
 
 
 @dataclass
@@ -64,6 +67,7 @@ def on_batch(
     """
     tick = _Tick(state, now_ms)
     state.learn_calls(calls)
+    watch(state, scores)
     for anomaly, is_anomaly in _news(state, scores, now_ms):
         if is_anomaly:
             _place(tick, anomaly)
@@ -170,12 +174,14 @@ def _close_quiet(tick: _Tick) -> None:
     for incident in tick.state.incidents.values():
         if incident.status == "open" and incident.last_ms + tick.state.gap_ms <= tick.now_ms:
             incident.status = "closed"
+            close_accounts(tick.state, incident)
             tick.change(incident)
 
 
 def _tell(tick: _Tick) -> CorrelateOut:
     """Give what changed its next revision; groups too weak to be incidents are not told."""
     state, told = tick.state, []
+    paged = decide_pages(state, tick.incidents.values(), tick.now_ms)
     for incident in tick.incidents.values():
         members = [state.anomalies[a] for a in incident.anomaly_ids]
         if incident.status != "merged":
@@ -184,19 +190,22 @@ def _tell(tick: _Tick) -> CorrelateOut:
             if not members:
                 state.forget(incident)
                 continue
-            if len(members) == 1 and members[0].score < state.knobs.correlate_alone_score:
+            if len(members) == 1 and members[0].score < state.knobs.correlate_alone_score and not incident.is_page:
                 continue
         for anomaly in members:
             if anomaly.incident_id != incident.incident_id:
                 anomaly.incident_id = incident.incident_id
                 tick.change(None, anomaly)
         incident.revision += 1
+        incident.told_ms = tick.now_ms
         state.touch(incident)
         told.append(incident)
     for anomaly in tick.anomalies.values():
         anomaly.revision = max(anomaly.revision + 1, anomaly.score_revision)
+        anomaly.told_ms = tick.now_ms
         state.put(anomaly)
-    return CorrelateOut(anomalies_to_table(list(tick.anomalies.values())), incidents_to_table(told))
+    budget = state.budget.rows(tick.now_ms, paged)
+    return CorrelateOut(anomalies_to_table(list(tick.anomalies.values())), incidents_to_table(told), budget)
 
 
 def _is_narrow(state: CorrelateState, anomaly: Anomaly) -> bool:

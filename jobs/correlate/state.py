@@ -6,15 +6,17 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime
 
+from jobs.budget.ledger import BudgetState
 from jobs.correlate.anomaly import Anomaly, anomalies_from_table, keep
 from jobs.correlate.calls import CallGraph
 from jobs.correlate.incident import Incident
+from jobs.correlate.pages import weigh
 from jobs.knobs import Knobs
 from schemas.framing import from_payload, to_payload
 
 __all__ = ["CorrelateState"]
 
-_CALLS, _INCIDENT, _ANOMALIES = "calls", "incident/", "anomalies/"
+_CALLS, _INCIDENT, _ANOMALIES, _BUDGET = "calls", "incident/", "anomalies/", "budget"
 
 
 class CorrelateState:
@@ -22,6 +24,7 @@ class CorrelateState:
 
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
+        self.budget = BudgetState(knobs)
         self.calls = CallGraph()
         self.incidents: dict[str, Incident] = {}
         self.anomalies: dict[str, Anomaly] = {}
@@ -50,6 +53,7 @@ class CorrelateState:
 
     def put(self, anomaly: Anomaly) -> None:
         """Add or mark as changed."""
+        anomaly.evidence = weigh(anomaly, self.knobs)
         self.anomalies[anomaly.anomaly_id] = anomaly
         self._ticks.setdefault(anomaly.tick_ms, set()).add(anomaly.anomaly_id)
         self._dirty.add(f"{_ANOMALIES}{anomaly.tick_ms}")
@@ -89,6 +93,9 @@ class CorrelateState:
                 out[name] = blob
             (self._stored.discard if blob is None else self._stored.add)(name)
         self._dirty.clear()
+        budget = self.budget.to_bytes()
+        if budget is not None:
+            out[_BUDGET] = budget
         return out
 
     def _segment(self, name: str) -> bytes | None:
@@ -108,6 +115,8 @@ class CorrelateState:
             blob = segments[name]
             if name == _CALLS:
                 state.calls = CallGraph(tuple(pair) for pair in json.loads(blob))
+            elif name == _BUDGET:
+                state.budget.restore(blob)
             elif name.startswith(_INCIDENT):
                 incident = _from_bytes(blob)
                 state.incidents[incident.incident_id] = incident

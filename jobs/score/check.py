@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from jobs.budget.rules import read_rules
 from jobs.knobs import read_knobs
 from jobs.score.local import connector_jars, local_environment
 from jobs.score.mistakes import Mistake, read_mistake
@@ -67,10 +68,14 @@ def check_sql(sql_dir: Path, values: dict[str, Any], jar_dir: Path | None = None
         raise SqlError(f"no score.sql in {folder}", "name the folder that holds flink/score.sql by --sql-dir")
     result = CheckResult(files=sorted(folder.glob("*.sql")))
     result.mistakes += knob_mistakes(folder / "knobs.sql")
+    try:
+        read_rules(folder / "budget.sql")
+    except SqlError as error:
+        result.mistakes.append(error)
     with tempfile.TemporaryDirectory(prefix="anomasec-check-") as empty:
         filled = {**values, "path": empty}
         t_env = local_environment(jar_dir=jar_dir)
-        others = [p for p in result.files if p.name not in (*_SCORING, _BOUNDED, "knobs.sql")]
+        others = [p for p in result.files if p.name not in (*_SCORING, _BOUNDED, "knobs.sql", "budget.sql")]
         for path in others:
             _run_file(t_env, path, filled, result)
             drop_tables(t_env)

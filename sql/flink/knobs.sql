@@ -11,9 +11,12 @@ SET 'anomasec.normalise.max_invalid_ratio' = '0.5';            -- 0..1: share of
 SET 'anomasec.normalise.min_lines' = '10000';                  -- lines: seen before the brake can act (10000)
 
 -- ---- assemble: events to transactions
-SET 'anomasec.assemble.complete_wait' = '1 s';                 -- duration: quiet time after which a transaction with a whole tree is closed (1 s)
-SET 'anomasec.assemble.idle_wait' = '10 s';                    -- duration: quiet time after which any transaction is closed; longer = fewer amendments, later rows (10 s)
+SET 'anomasec.assemble.close_at' = '0.98';                     -- 0..1: chance of being complete, learned from transactions alike, at which one is closed; higher = later rows, fewer amendments (0.98)
+SET 'anomasec.assemble.complete_wait' = '1 s';                 -- duration: quiet time after which a whole tree is closed, until enough is learned (1 s)
+SET 'anomasec.assemble.idle_wait' = '10 s';                    -- duration: quiet time after which any transaction is closed, until enough is learned (10 s)
+SET 'anomasec.assemble.min_wait' = '1 s';                      -- duration: shortest quiet time that may be learned (1 s)
 SET 'anomasec.assemble.max_wait' = '5 min';                    -- duration: longest time a transaction stays open (5 min)
+SET 'anomasec.assemble.fixed_wait' = '0 s';                    -- duration: time after its first event at which every transaction is closed; 0 = learned as above (0 s)
 SET 'anomasec.assemble.late_horizon' = '10 min';               -- duration: time after closing in which late events amend it; longer = more state (10 min)
 SET 'anomasec.assemble.max_rows' = '4000000';                  -- events: held per key partition; the oldest transactions go first (4000000)
 SET 'anomasec.assemble.max_events' = '100000';                 -- events: of one transaction; more close it as evicted (100000)
@@ -29,3 +32,9 @@ SET 'anomasec.measure.max_series' = '200000';                  -- series: per ke
 -- ---- correlate: anomalies to incidents
 SET 'anomasec.correlate.gap' = '2 min';                        -- duration: quiet time that closes an incident (2 min)
 SET 'anomasec.correlate.alone_score' = '90';                   -- 0..100: score from which a single anomaly is an incident; weaker ones need a second (90)
+
+-- ---- budget: which incidents page; budgets of teams, silences and overrides stand in budget.sql
+SET 'anomasec.budget.pages_per_week' = '5';                    -- pages: a week for the whole estate; sets how strong an incident must be to page (5)
+SET 'anomasec.budget.min_effect' = '0.2';                      -- share of expected: least distance from it that counts towards a page (0.2)
+SET 'anomasec.budget.repeat_after' = '1 h';                    -- duration: time in which the same service pages again only for something half as strong again (1 h)
+SET 'anomasec.budget.rules' = 'budget.sql';                    -- file: beside this one with budgets of teams, silences and overrides (budget.sql)

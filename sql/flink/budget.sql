@@ -1,0 +1,14 @@
+-- Budgets of teams, silences and overrides. The budget of the whole estate is a knob: anomasec.budget.pages_per_week in knobs.sql.
+-- Edit, run `anomasec check`, restart the job `score`. Patterns are those of LIKE: % stands for any text, _ for one character.
+-- Columns left out match everything. The first row that matches holds.
+--
+-- A budget of its own for a team or service; what matches is charged to it and not to the estate:
+--   INSERT INTO budgets (service, pages_per_week) VALUES ('payment%', 2);
+--
+-- Silences: anomalies are stored and shown, but do not page. days Mon,Tue,...; hours and times in UTC:
+--   INSERT INTO silences (entity, days, note) VALUES ('shop POST /import', 'Sun', 'weekly import');
+--   INSERT INTO silences (environment, hours) VALUES ('staging', '18:00-08:00');
+--   INSERT INTO silences (entity, starts, ends, note) VALUES ('checkout%', '2026-03-01T22:00', '2026-03-02T02:00', 'database move');
+--
+-- Overrides: what scores less than min_score is no anomaly. `anomasec proposals` writes these from labels:
+--   INSERT INTO overrides (entity, metric, min_score, note) VALUES ('shop GET /search', 'latency_ms%', 88, 'cache refill');
