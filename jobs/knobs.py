@@ -68,6 +68,15 @@ def _parse_mapping(text: str) -> tuple[tuple[str, str], ...]:
     return mapping
 
 
+def _parse_topic_formats(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
+    if text.strip() == "-":
+        return ()
+    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    if any(not topic.strip() or not names.strip() for topic, _, names in pairs):
+        raise ValueError(f"'{text}' must list topic=format or topic=format+format, separated by commas")
+    return tuple((topic.strip(), tuple(name.strip() for name in names.split("+") if name.strip())) for topic, _, names in pairs)
+
+
 @dataclass(frozen=True)
 class Knobs:
     """All knobs. A field `assemble_idle_wait` is the knob `anomasec.assemble.idle_wait`; durations are ms, widths seconds."""
@@ -75,6 +84,9 @@ class Knobs:
     pipeline_tick: int = _duration("1 s", "step of the broker clock at which stages work")
     normalise_field_mapping: tuple[tuple[str, str], ...] = field(
         default=(), metadata={"kind": "mapping", "doc": "own keys of JSON lines, which go before the built-in ones"}
+    )
+    normalise_topic_formats: tuple[tuple[str, tuple[str, ...]], ...] = field(
+        default=(), metadata={"kind": "topic_formats", "doc": "the only formats a topic is read as, in place of finding out line by line"}
     )
     normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
     normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
@@ -143,6 +155,8 @@ def _value(kind: str, text: str) -> object:
         return parse_duration_ms(text)
     if kind == "widths":
         return _parse_widths(text)
+    if kind == "topic_formats":
+        return _parse_topic_formats(text)
     if kind == "mapping":
         return _parse_mapping(text)
     return int(text) if kind == "integer" else float(text)

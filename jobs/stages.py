@@ -39,6 +39,7 @@ def normalise_settings(knobs: Knobs, sql_dir: Path | None = None) -> NormaliseSe
     return NormaliseSettings(
         field_mapping=dict(knobs.normalise_field_mapping),
         formats=user_formats(sql_dir) if sql_dir else (),
+        topic_formats=dict(knobs.normalise_topic_formats),
         job_version=installed_version(),
     )
 

@@ -18,6 +18,8 @@ class NormaliseSettings:
     """Own key of a JSON line -> target (`udfs.formats.dialect.TARGETS`); goes before the built-in keys. 'a.b' reaches into objects."""
     formats: tuple[UserFormat, ...] = ()
     """Formats of the user's own (`sql/flink/formats/`); they go before the built-in ones."""
+    topic_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    """Topic -> the only formats its lines are read as; a line of another is a dead letter (other_format)."""
     redact: bool = True
     """Mask secrets in paths, queries, user agents, span names and bodies. Jobs leave it on."""
     max_text_bytes: int = 65_536

@@ -20,13 +20,13 @@ from schemas.event import DEAD_LETTER, ERROR_CATEGORIES, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns
-from udfs.normalise.detect import read_lines
 from udfs.normalise.identity import transaction_identity
 from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_queries, redact_texts
 from udfs.normalise.routes import read_routes
 from udfs.normalise.settings import NormaliseSettings
 from udfs.normalise.split import Lines, split_lines
+from udfs.normalise.topics import read_by_topic
 
 __all__ = ["NormaliseOut", "NormaliseSettings", "normalise"]
 
@@ -94,7 +94,7 @@ def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     messages = find_messages(values)
     lines = split_lines(values, messages.records)
     source = _Source(raw, lines)
-    results = _read(lines, messages, settings)
+    results = _read(lines, raw["topic"], messages, settings)
     source.number(results)
     events, points, dead = [], [], []
     for result in results:
@@ -109,12 +109,12 @@ def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     )
 
 
-def _read(lines: Lines, messages: Messages, settings: NormaliseSettings) -> list[Parsed]:
+def _read(lines: Lines, topics: pa.ChunkedArray, messages: Messages, settings: NormaliseSettings) -> list[Parsed]:
     if not len(messages.records):
-        return read_lines(lines.text, settings)
+        return read_by_topic(lines.text, lines.record, topics, settings)
     is_message = np.isin(lines.record, messages.records)
     texts = np.flatnonzero(~is_message)
-    results = read_lines(lines.text.take(pa.array(texts)), settings) if len(texts) else []
+    results = read_by_topic(lines.text.take(pa.array(texts)), lines.record[texts], topics, settings) if len(texts) else []
     for result in results:
         result.line = texts[result.line]
     return [*results, *messages.read(np.flatnonzero(is_message))]
@@ -285,7 +285,11 @@ def _metric_points(result: Parsed, source: _Source) -> _Part:
     columns.update(source.columns(result.line, result.position))
     hashes = hash_columns([columns["environment"], columns["entity_kind"], columns["entity"]])
     columns["entity_hash"] = pa.array(hashes, pa.uint64())
-    table = pa.Table.from_arrays([_cast(columns[f.name], f.type) for f in METRIC_POINT.arrow], schema=METRIC_POINT.arrow)
+    n = len(result.line)
+    if "is_cumulative" not in columns:
+        columns["is_cumulative"] = pa.repeat(pa.scalar(False), n)
+    arrays = [_cast(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in METRIC_POINT.arrow]
+    table = pa.Table.from_arrays(arrays, schema=METRIC_POINT.arrow)
     return _part(table, result, _kept(result))
 
 
