@@ -20,6 +20,11 @@ _SOURCE = (
     i64("offset", "Kafka offset (or line number) of the record."),
 )
 
+
+def _numbers(name: str, doc: str) -> Field:
+    return Field(name, pa.list_(pa.float64()), "Array(Float64)", "ARRAY<DOUBLE>", doc)
+
+
 RAW = Record(
     "raw",
     "One Kafka record as it arrived: one or many lines of any supported format.",
@@ -85,14 +90,19 @@ EVENT = Record(
 
 METRIC_POINT = Record(
     "metric_points",
-    "One data point of a metric that arrived ready made (OTLP metrics).",
+    "One data point of a metric that arrived ready made (OTLP metrics, Prometheus, business metrics).",
     (
         time_us("time", "Time of the data point."),
         text("environment", "Deployment environment.", low_cardinality=True),
-        text("entity_kind", "host (a pod or machine), service, or environment.", low_cardinality=True),
+        text("entity_kind", "host (a pod or machine), service, environment, business or metric.", low_cardinality=True),
         text("entity", "Name of the entity.", low_cardinality=True),
         text("metric", "Metric name, with its distinguishing attributes in {}.", low_cardinality=True),
         f64("value", "The value, in the unit of the metric."),
+        text("source", "What brought it: otlp, prometheus or business.", low_cardinality=True),
+        boolean("is_cumulative", "Counts from `started_at` on: measure takes the difference from the point before."),
+        time_us("started_at", "When a cumulative point began to count; null when not told."),
+        _numbers("edges", "Edges of the buckets of a cumulative histogram, ascending; null or empty = none."),
+        _numbers("counters", "Counters of a cumulative point: the value, or count, sum and the counts of the buckets; null = none."),
         *_SOURCE,
         i32("line_index", "Position within the Kafka record."),
         time_ms("arrived_at", "Broker append time of the Kafka record."),

@@ -65,7 +65,7 @@ def on_batch(state: MeasureState, partials: pa.Table, metric_points: pa.Table, n
         chain.add(_by_window(partials.filter(pa.array(chosen))), now_us)
         windows += chain.amend()
         windows += chain.emit(now_us, cut_off_us)
-    ready = pass_through(state.ready_made, metric_points)
+    ready = pass_through(state.ready_made, state.cumulative.differences(metric_points))
     state.repeated_dropped += ready.repeated
     tables = [_window_table(state, windows, now_ms), _ready_table(ready, now_ms)]
     state.bound()
@@ -113,6 +113,7 @@ def _window_table(state: MeasureState, windows: list[WindowPoints], now_ms: int)
 def _ready_table(ready: ReadyMade, now_ms: int) -> pa.Table:
     n = ready.points.num_rows
     names = ("time", "environment", "entity_kind", "entity", "metric", "value")
+    source = ready.points.column("source").fill_null("otlp")
     return _table(
         {
             **{name: ready.points.column(name) for name in names},
@@ -120,7 +121,7 @@ def _ready_table(ready: ReadyMade, now_ms: int) -> pa.Table:
             "weight": np.ones(n),
             **vars(ready.baseline),
             "revision": ready.revision,
-            "source": pa.array(["otlp"] * n, pa.string()),
+            "source": source,
             "emitted_at": _instant(np.full(n, now_ms), "ms"),
         }
     )

@@ -9,6 +9,7 @@ import numpy as np
 
 from jobs.knobs import Knobs
 from jobs.measure.chain import WindowChain
+from jobs.measure.cumulative import CumulativeSeries
 from jobs.measure.entities import EntityNames
 from jobs.measure.series import SeriesPool
 
@@ -16,6 +17,7 @@ __all__ = ["MeasureState"]
 
 _META = "meta"
 _POINTS = "points/series"
+_CUMULATIVE = "points/cumulative"
 
 
 class MeasureState:
@@ -29,6 +31,8 @@ class MeasureState:
         self.clients = WindowChain("clients", knobs.measure_client_widths, wait, horizon, history, details=False)
         self.ready_made = SeriesPool(history, seasonal=True)
         """Series of ready-made metric points."""
+        self.cumulative = CumulativeSeries(knobs.measure_max_series)
+        """Newest counters of cumulative metrics."""
         self.names = EntityNames()
         self.future_dropped = 0
         """Requests dated further ahead of the broker clock than the late horizon: a broken clock, not counted in any window."""
@@ -99,6 +103,7 @@ class MeasureState:
         for chain in self.chains:
             out |= chain.changes()
         out |= self.ready_made.changes(_POINTS)
+        out |= self.cumulative.changes(_CUMULATIVE)
         out |= self.names.changes()
         meta = json.dumps(
             {
@@ -133,6 +138,7 @@ class MeasureState:
             chain.cursors, chain.late_dropped = cursors, dropped
             chain.restore(segments)
         state.ready_made.restore(_POINTS, segments)
+        state.cumulative.restore(_CUMULATIVE, segments)
         state.names = EntityNames.restore(segments)
         state.future_dropped, state.repeated_dropped = meta["future_dropped"], meta["repeated_dropped"]
         state.now_ms, state.ended_at_ms, state._meta = meta["now_ms"], meta["ended_at_ms"], segments[_META]

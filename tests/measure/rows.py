@@ -42,7 +42,15 @@ def transactions(*rows: dict[str, Any]) -> pa.Table:
 
 def metric_points(*rows: dict[str, Any]) -> pa.Table:
     """METRIC_POINT rows; `at` = seconds after START."""
-    known = {"environment": "prod", "entity_kind": "host", "entity": "shop-1-a", "metric": "cpu", "topic": "raw", "partition": 0}
+    known = {
+        "environment": "prod",
+        "entity_kind": "host",
+        "entity": "shop-1-a",
+        "metric": "cpu",
+        "is_cumulative": False,
+        "topic": "raw",
+        "partition": 0,
+    }
     table = _table(METRIC_POINT, [_at({**known, "offset": i, "line_index": 0, **row}, "time") for i, row in enumerate(rows)])
     hashes = hash_columns([table.column(name) for name in ("environment", "entity_kind", "entity")])
     return METRIC_POINT.conform(table.drop_columns(["entity_hash"]).append_column("entity_hash", pa.array(hashes)))

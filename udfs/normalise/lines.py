@@ -23,7 +23,8 @@ from udfs.normalise.stage import NormaliseSettings, normalise
 __all__ = ["parse_lines", "read_chunks"]
 
 _SOURCE = ("topic", "partition", "offset", "line_index", "arrived_at")
-_LEFT_OUT = frozenset({*_SOURCE, "transaction_id", "transaction_hash", "entity_hash", "is_duplicate", "is_late"})
+_INTERNAL = ("source", "is_cumulative", "started_at", "edges", "counters")
+_LEFT_OUT = frozenset({*_SOURCE, "transaction_id", "transaction_hash", "entity_hash", "is_duplicate", "is_late", *_INTERNAL})
 # No log can bear it: tells a time that was filled in from one that was logged.
 _NEVER_MS = -1
 

@@ -20,7 +20,7 @@ from schemas.event import DEAD_LETTER, ERROR_CATEGORIES, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns
-from udfs.normalise.identity import transaction_identity
+from udfs.normalise.identity import drop_identities, read_headers, transaction_identity
 from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_queries, redact_texts
 from udfs.normalise.routes import read_routes
@@ -215,6 +215,7 @@ def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Pa
     _fill_category(columns)
     if "span_kind" in columns:
         columns["span_kind"] = pc.replace_substring_regex(pc.utf8_lower(columns["span_kind"]), "^span_kind_", "")
+    read_headers(columns)
     for name in ("trace_id", "span_id", "parent_span_id"):
         if name in columns:
             columns[name] = _lower_hex(columns[name])
@@ -223,6 +224,8 @@ def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Pa
         columns[name] = pc.fill_null(columns[name], "") if name in columns else no_text
     never = pa.repeat(pa.scalar(False), n)
     columns["is_duplicate"] = columns["is_late"] = never
+    if settings.joins_by:
+        drop_identities(columns, settings.joins_by)
     identity = pa.table({name: columns[name] for name in ("request_id", "trace_id", "kind", "topic", "partition", "offset", "line_index")})
     columns["transaction_id"], columns["transaction_hash"] = transaction_identity(identity)
     arrays = [_cast(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in EVENT.arrow]
