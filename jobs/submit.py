@@ -2,47 +2,25 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from jobs.config import SECTIONS, Config
-from jobs.entry import EXECUTION_MODE, JOBS, STATE_VERSION
+from jobs.entry import EXECUTION_MODE, JOBS
 from jobs.flink_rest import FlinkRest, root_cause
+from jobs.savepoints import Savepoint, guard_savepoint, keep_savepoint, keep_submission, latest_savepoint
 from schemas.errors import AnomasecError, ConfigError
 
-__all__ = [
-    "Savepoint",
-    "config_environment",
-    "job_name",
-    "known_savepoints",
-    "latest_savepoint",
-    "live_jobs",
-    "product_zip",
-    "restart",
-    "stop",
-    "submit",
-]
+__all__ = ["config_environment", "job_name", "live_jobs", "product_zip", "restart", "stop", "submit"]
 
 _PACKAGES = ("jobs", "udfs", "schemas", "sql")
-
-
-@dataclass(frozen=True)
-class Savepoint:
-    """What is known of a savepoint; kept beside it, because it does not say so itself."""
-
-    job: str
-    path: str
-    execution_mode: str
-    state_version: str
-    taken_at_ms: int
 
 
 def job_name(job: str) -> str:
@@ -86,6 +64,7 @@ def submit(
         guard_savepoint(config, job, from_savepoint)
         flink["execution.state-recovery.path"] = from_savepoint
     job_id = _run_client(config, job, flink, from_beginning)
+    keep_submission(config, job, job_id, flink.get("python.execution-mode", EXECUTION_MODE), from_savepoint)
     _wait_until_running(rest, job_id, wait_s)
     return job_id
 
@@ -107,14 +86,15 @@ def stop(config: Config, job: str) -> Savepoint:
     savepoint = Savepoint(
         job, path, told.get("anomasec.execution-mode", "unknown"), told.get("anomasec.state-version", "unknown"), int(time.time() * 1000)
     )
-    record = _records(config) / f"{job}-{savepoint.taken_at_ms}.json"
-    record.parent.mkdir(parents=True, exist_ok=True)
-    record.write_text(json.dumps(asdict(savepoint), indent=1))
+    keep_savepoint(config, savepoint)
     return savepoint
 
 
 def restart(config: Config, job: str, *, from_savepoint: str | None = None, settings: dict[str, str] | None = None) -> tuple[str, str]:
-    """Stop with a savepoint if it runs, then submit from that (or the given, or the latest) savepoint; (job id, savepoint path)."""
+    """Stop with a savepoint if it runs, then submit from that, the given, or the newest state there is; (job id, path of the state).
+
+    A job that was cancelled, failed, or ended with its cluster goes on from its last checkpoint.
+    """
     rest = FlinkRest(config.flink.rest_url)
     if from_savepoint:
         guard_savepoint(config, job, from_savepoint)
@@ -125,44 +105,9 @@ def restart(config: Config, job: str, *, from_savepoint: str | None = None, sett
     if path is None:
         known = latest_savepoint(config, job)
         if known is None:
-            raise AnomasecError(f"job {job} does not run and has no savepoint", f"use `anomasec submit {job}`")
+            raise AnomasecError(f"job {job} does not run and left neither savepoint nor checkpoint", f"use `anomasec submit {job}`")
         path = known.path
     return submit(config, job, from_savepoint=path, settings=settings), path
-
-
-def latest_savepoint(config: Config, job: str) -> Savepoint | None:
-    """The newest savepoint that `stop` took of a job."""
-    found = [s for s in known_savepoints(config) if s.job == job]
-    return max(found, key=lambda s: s.taken_at_ms, default=None)
-
-
-def guard_savepoint(config: Config, job: str, path: str) -> None:
-    """Refuse a savepoint whose Python state this version would silently leave out.
-
-    Raises
-    ------
-    AnomasecError
-        It is not there, of another job, another execution mode or another state version.
-    """
-    local = urlsplit(path)
-    if local.scheme in ("", "file") and not Path(local.path).exists():
-        raise AnomasecError(f"there is no savepoint {path}", "see `anomasec jobs --savepoints`")
-    known = next((s for s in known_savepoints(config) if s.path.rstrip("/") == path.rstrip("/")), None)
-    if known is None:
-        raise AnomasecError(
-            f"nothing is known of savepoint {path}: it may be of another execution mode, and its state would be lost silently",
-            f"use one taken by `anomasec stop`, see `anomasec jobs --savepoints`, or add its record to {_records(config)}",
-        )
-    for what, has, needs in (
-        ("job", known.job, job),
-        ("execution mode", known.execution_mode, EXECUTION_MODE),
-        ("state version", known.state_version, STATE_VERSION),
-    ):
-        if has != needs:
-            raise AnomasecError(
-                f"savepoint {path} is of {what} '{has}', this is '{needs}': its state would be lost silently",
-                "use a savepoint of the same kind, or submit without one",
-            )
 
 
 def product_zip(folder: Path) -> Path:
@@ -237,12 +182,3 @@ def _wait_until_running(rest: FlinkRest, job_id: str, wait_s: float) -> None:
     raise AnomasecError(
         f"job {job_id} does not run after {wait_s:.0f} s ({rest.status(job_id)})", "are there enough free slots? see `anomasec status`"
     )
-
-
-def known_savepoints(config: Config) -> list[Savepoint]:
-    """Savepoints taken by `stop`, oldest first."""
-    return [Savepoint(**json.loads(path.read_text())) for path in sorted(_records(config).glob("*.json"))]
-
-
-def _records(config: Config) -> Path:
-    return config.home / "savepoint-records"

@@ -43,5 +43,8 @@ def run(args: argparse.Namespace) -> int:
     if not stopped:
         print("nothing was running", file=sys.stderr)
     if running:
-        print(f"{running} running job(s) ended with it; the last checkpoints are in {config.flink.checkpoint_dir}", file=sys.stderr)
+        print(
+            f"{running} running job(s) ended with it; after `anomasec up`, `anomasec restart JOB` goes on from the last checkpoint",
+            file=sys.stderr,
+        )
     return 0

@@ -23,7 +23,7 @@ def run(args: argparse.Namespace) -> int:
     """Print one line per job, or per savepoint."""
     from jobs.config import load_config
     from jobs.flink_rest import FlinkRest
-    from jobs.submit import known_savepoints
+    from jobs.savepoints import known_savepoints
 
     config = load_config(args.config, home=args.home)
     if args.savepoints:

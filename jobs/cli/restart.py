@@ -17,7 +17,7 @@ def configure(parser: argparse.ArgumentParser) -> None:
   $EDITOR sql/flink/score.sql && anomasec check && anomasec restart score
   anomasec restart score --savepoint file:///.../savepoint-1a2b
   anomasec restart pipeline --set parallelism.default=4
-A job that does not run starts from the latest savepoint that `anomasec stop` took."""
+A job that does not run (the cluster ended, say) goes on from its last checkpoint or savepoint, whichever is newer."""
     parser.add_argument("jobs", nargs="+", metavar="JOB", help="ingest, score or pipeline")
     parser.add_argument("--savepoint", metavar="PATH", help="start from this savepoint instead")
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a Flink setting, e.g. parallelism.default=4")

@@ -13,6 +13,7 @@ CREATE TEMPORARY TABLE raw_records (
     'properties.auto.offset.reset' = 'earliest',
     'scan.startup.mode' = '{{ startup_mode }}',
     'scan.watermark.idle-timeout' = '10 s',
+    'scan.topic-partition-discovery.interval' = '30 s',
     'value.format' = 'raw'{% for key, value in properties.items() %},
     'properties.{{ key }}' = '{{ value | replace("'", "''") }}'{% endfor %}
 );

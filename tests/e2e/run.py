@@ -20,10 +20,12 @@ from jobs.generate.world import World, WorldSettings
 from jobs.migrate import migrate
 from jobs.stack.stack import Stack
 from jobs.stack.topics import create_topics
-from jobs.submit import job_name
+from jobs.submit import job_name, restart
 from tests.bench.cpu import tree
 
-__all__ = ["Run", "expected_counts", "kill_under_load", "new_run", "running_job"]
+__all__ = ["Run", "expected_counts", "kill_under_load", "new_run", "running_job", "strike"]
+
+FROZEN_S = 20.0
 
 
 @dataclass
@@ -80,7 +82,7 @@ def expected_counts(truths: list[Truth]) -> dict[str, int]:
 def kill_under_load(
     run: Run, settings: WorldSettings, lines: int, victims: Sequence[str], pause_s: float, settle_s: float = 240
 ) -> tuple[list[Truth], dict[str, int]]:
-    """Send lines at the pace of `settings` while each victim is ended with SIGKILL and started again; truth and final counts."""
+    """Send lines at the pace of `settings` while each victim in turn is struck and put right again; truth and final counts."""
     truths: list[Truth] = []
     with running_job(run, "pipeline"):
         now = replace(settings, start_ms=int(time.time() * 1000))  # a paced run starts now, not while the job was submitted
@@ -89,16 +91,29 @@ def kill_under_load(
         sender.start()
         for victim in victims:
             time.sleep(pause_s)
-            if victim == "python worker":
-                workers = [pid for pid, name in tree(run.stack.pid("taskmanager") or 0).items() if name.startswith("python")]
-                os.kill(workers[-1], signal.SIGKILL)
-            else:
-                run.stack.kill(victim)
-                time.sleep(2)
-                run.stack.start(victim)
+            strike(run, victim)
         sender.join(lines / settings.lines_per_s + 240)
         assert not sender.is_alive(), "the lines could not all be sent"
         return truths, run.wait_for_truth(truths, settle_s)
+
+
+def strike(run: Run, victim: str) -> None:
+    """SIGKILL a process and start it again; 'frozen X' stops it for 20 s, which its peers see as a network that lets nothing through."""
+    if victim == "python worker":
+        workers = [pid for pid, name in tree(run.stack.pid("taskmanager") or 0).items() if name.startswith("python")]
+        os.kill(workers[-1], signal.SIGKILL)
+    elif victim.startswith("frozen "):
+        pid = run.stack.pid(victim.removeprefix("frozen "))
+        assert pid is not None
+        os.kill(pid, signal.SIGSTOP)
+        time.sleep(FROZEN_S)
+        os.kill(pid, signal.SIGCONT)
+    else:
+        run.stack.kill(victim)
+        time.sleep(2)
+        run.stack.start(victim)
+        if victim == "jobmanager":  # it takes its jobs along; they go on from their last checkpoint
+            restart(run.config, "pipeline")
 
 
 def new_run(stack: Stack, name: str, raw: str | None = None, parallelism: int = 2) -> Run:

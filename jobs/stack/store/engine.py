@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.stack.store.connections import Connections, Context, quote
-from jobs.stack.store.faults import SUPPORT_IS_DISABLED, SYNTAX_ERROR, StoreFault
+from jobs.stack.store.faults import NOT_ENOUGH_SPACE, SUPPORT_IS_DISABLED, SYNTAX_ERROR, StoreFault
 from jobs.stack.store.statement import Statement
 
 __all__ = ["Engine", "Outcome"]
@@ -78,8 +78,15 @@ class Engine:
         # Open as long as the engine: the last connection that closes takes chDB down with it.
         self._keeper = Connection(address)
         self._connections = Connections(lambda: Connection(address))
+        self._failed_inserts = 0
         self.version = self._keeper.query("SELECT version() FORMAT TSVRaw").bytes().decode().strip()
         self.timezone = self._keeper.query("SELECT timezone() FORMAT TSVRaw").bytes().decode().strip()
+
+    def _count_failed_inserts(self, connection: Any) -> int:
+        """Inserts that failed since the engine was opened."""
+        counted = int(connection.query("SELECT sum(value) FROM system.events WHERE event = 'FailedInsertQuery' FORMAT TSV").bytes())
+        self._failed_inserts = max(self._failed_inserts, counted)
+        return counted
 
     def close(self) -> None:
         """Close every connection: what was acknowledged is on disk before as well as after."""
@@ -105,6 +112,8 @@ class Engine:
                 first = _fetch(stream)
                 second = _fetch(stream) if first is not None else None
             except Exception as error:
+                if statement.verb == "INSERT":
+                    self._count_failed_inserts(connection)
                 raise StoreFault.wrap(error) from None
             if first is None or second is None:
                 return _outcome(first) if first is not None else Outcome()
@@ -122,6 +131,7 @@ class Engine:
             What ClickHouse says is wrong; the connection is given up.
         """
         head = statement.head.decode("utf-8", "replace")
+        failed_before = self._failed_inserts
         with self._connections.lease(context, "SET" if context.params else "INSERT") as connection:
             try:
                 if context.params:
@@ -135,7 +145,13 @@ class Engine:
             except StoreFault:
                 raise
             except Exception as error:
+                self._count_failed_inserts(connection)
                 raise StoreFault.wrap(error) from None
+            # chDB's streaming insert says nothing when the last step of writing fails (a full disk, say); its counter knows. An insert
+            # that runs beside one that fails may be refused as well: the one who repeats it must be able to.
+            failed = self._count_failed_inserts(connection)
+        if failed > failed_before:
+            raise StoreFault.of(NOT_ENOUGH_SPACE, "The rows were not written (or those of an insert beside them); is the disk full?")
         return Outcome(written_rows=result.rows_written, written_bytes=result.bytes_written)
 
 
