@@ -10,6 +10,7 @@ from pathlib import Path
 from jobs.budget.rules import BudgetRules, read_rules
 from schemas.errors import SqlError
 from udfs.formats.dialect import TARGETS
+from udfs.normalise.identity import IDENTITIES
 
 __all__ = ["Knobs", "parse_duration_ms", "read_knobs"]
 
@@ -68,6 +69,15 @@ def _parse_mapping(text: str) -> tuple[tuple[str, str], ...]:
     return mapping
 
 
+def _parse_joins_by(text: str) -> tuple[tuple[str, str], ...]:
+    if text.strip() == "-":
+        return ()
+    pairs = [part.strip().rpartition("=") for part in text.split(",") if part.strip()]
+    if any(not source.strip() or identity.strip() not in IDENTITIES for source, _, identity in pairs):
+        raise ValueError(f"'{text}' must list source={' or source='.join(IDENTITIES)}, separated by commas")
+    return tuple((source.strip(), identity.strip()) for source, _, identity in pairs)
+
+
 def _parse_topic_formats(text: str) -> tuple[tuple[str, tuple[str, ...]], ...]:
     if text.strip() == "-":
         return ()
@@ -87,6 +97,9 @@ class Knobs:
     )
     normalise_topic_formats: tuple[tuple[str, tuple[str, ...]], ...] = field(
         default=(), metadata={"kind": "topic_formats", "doc": "the only formats a topic is read as, in place of finding out line by line"}
+    )
+    normalise_joins_by: tuple[tuple[str, str], ...] = field(
+        default=(), metadata={"kind": "joins_by", "doc": "the only id that joins the events of a source; else request_id, then trace_id"}
     )
     normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
     normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
@@ -155,6 +168,8 @@ def _value(kind: str, text: str) -> object:
         return parse_duration_ms(text)
     if kind == "widths":
         return _parse_widths(text)
+    if kind == "joins_by":
+        return _parse_joins_by(text)
     if kind == "topic_formats":
         return _parse_topic_formats(text)
     if kind == "mapping":

@@ -40,6 +40,7 @@ def normalise_settings(knobs: Knobs, sql_dir: Path | None = None) -> NormaliseSe
         field_mapping=dict(knobs.normalise_field_mapping),
         formats=user_formats(sql_dir) if sql_dir else (),
         topic_formats=dict(knobs.normalise_topic_formats),
+        joins_by=dict(knobs.normalise_joins_by),
         job_version=installed_version(),
     )
 

@@ -8,6 +8,7 @@ SET 'anomasec.pipeline.tick' = '1 s';                          -- duration: step
 -- ---- normalise: lines to events
 SET 'anomasec.normalise.field_mapping' = '-';                  -- key=field, a.b=field or -: own keys of JSON lines, which go before the built-in ones (-)
 SET 'anomasec.normalise.topic_formats' = '-';                  -- topic=format, topic=format+format or -: the only formats a topic is read as, in place of finding out line by line (-)
+SET 'anomasec.normalise.joins_by' = '-';                       -- source=request_id or source=trace_id, the source a topic, environment, service or format, or -: the only id that joins the events of a source; else request_id, then trace_id (-)
 SET 'anomasec.normalise.max_invalid_ratio' = '0.5';            -- 0..1: share of unreadable lines that stops the job (the brake); 1 = never (0.5)
 SET 'anomasec.normalise.min_lines' = '10000';                  -- lines: seen before the brake can act (10000)
 

@@ -225,8 +225,6 @@ def _fill(columns: dict[str, pa.Array], name: str, array: pa.Array) -> None:
 def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
     """Duration from start and end, the kind of each row, and lines that say nothing."""
     columns = parsed.columns
-    if "trace_id" in columns:
-        columns["trace_id"] = _trace_ids(columns["trace_id"])
     end = columns.pop("end_time", None)
     if end is not None and "timestamp" in columns:
         length = pc.subtract(end.cast(pa.int64()), columns["timestamp"].cast(pa.int64()))
@@ -249,15 +247,6 @@ def _finish(parsed: Parsed, dialect: Dialect, n: int) -> None:
         code = np.where(given > 0, given, code)
     parsed.refuse(code == 0, "unknown_format", ["no method, path, status, operation or message"] * n)
     columns["kind"] = pc.take(_KINDS, pa.array(code))
-
-
-def _trace_ids(texts: pa.Array) -> pa.Array:
-    """The id within a W3C `traceparent` header or a Google resource name."""
-    if not pc.any(pc.match_substring_regex(texts, "[-/]")).as_py():
-        return texts
-    return pc.replace_substring_regex(
-        texts, r"^(?:projects/[^/]+/traces/|[0-9a-f]{2}-)([0-9a-f]{32})(?:-[0-9a-f]{16}-[0-9a-f]{2})?$", r"\1"
-    )
 
 
 def _any_valid(columns: dict[str, pa.Array], names: tuple[str, ...], n: int) -> NDArray[Any]:

@@ -20,6 +20,12 @@ class NormaliseSettings:
     """Formats of the user's own (`sql/flink/formats/`); they go before the built-in ones."""
     topic_formats: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     """Topic -> the only formats its lines are read as; a line of another is a dead letter (other_format)."""
+    joins_by: Mapping[str, str] = field(default_factory=dict)
+    """Topic, environment, service or format -> the only identity (request_id or trace_id) that joins its events."""
+    w3c_fields: str = ""
+    """Names of the fields of W3C rows whose record has no `#Fields` line, as that line would give them; '' = known orders are tried."""
+    is_one_stream: bool = False
+    """Whether all records are lines of one file, in order: then a `#Fields` line holds for the records behind it, too."""
     redact: bool = True
     """Mask secrets in paths, queries, user agents, span names and bodies. Jobs leave it on."""
     max_text_bytes: int = 65_536

@@ -33,7 +33,7 @@ _HEADERS = (
 _AMAZON = r"(?:^|;) *(?:[Rr]oot=)?1-(?P<time>[0-9A-Fa-f]{8})-(?P<rest>[0-9A-Fa-f]{24}) *(?:;|$)"
 _AMAZON_SELF = r"(?:^|;) *[Ss]elf=1-(?P<time>[0-9A-Fa-f]{8})-(?P<rest>[0-9A-Fa-f]{24}) *(?:;|$)"
 _AMAZON_PARENT = r"(?:^|;) *[Pp]arent=(?P<span>[0-9A-Fa-f]{16}) *(?:;|$)"
-_AZURE = r"^\|(?P<trace>[0-9A-Za-z-]+)\.(?:[0-9A-Za-z_.-]*\.)?(?:(?P<span>[0-9A-Fa-f]{16})(?:_[0-9A-Fa-f]+)?[._]?)?[^|]*$"
+_AZURE = r"^\|(?P<trace>[0-9A-Za-z-]+)\.(?:[0-9A-Za-z_.-]*?\.)??(?:(?P<span>[0-9A-Fa-f]{16})(?:_[0-9A-Fa-f]+)?[._]?)?[^|]*$"
 _GOOGLE_SPAN = r"^[^;]*[0-9A-Fa-f]{32}/(?P<span>\d{1,20})(?:;|$)"
 
 
