@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
     if "pyarrow" not in sys.modules:
         sys.meta_path.insert(0, _WithoutPandas())
     from udfs.normalise import NormaliseSettings
-    from udfs.normalise.lines import parse_lines, read_chunks
+    from udfs.normalise.lines import carry_header, parse_lines, read_chunks
 
     settings = NormaliseSettings(field_mapping=_mapping(args.map), formats=_formats(args), redact=args.redact)
     answer = parse_lines
@@ -79,6 +79,7 @@ def run(args: argparse.Namespace) -> int:
         for lines in read_chunks(lambda: _read_available(descriptor)):
             output.write(b"\n".join(answer(lines, settings)) + b"\n")
             output.flush()
+            settings = carry_header(lines, settings)
     except BrokenPipeError:  # the reader has seen enough, e.g. `| head`
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0

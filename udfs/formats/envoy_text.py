@@ -3,6 +3,7 @@
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage ("Default format string") and
 https://istio.io/latest/docs/tasks/observability/logs/access-log/ ("Default access log format"). Istio puts response code details,
 termination details and the transport failure reason before the byte counts, and addresses behind the upstream host.
+Emissary writes 'ACCESS ' before the line.
 """
 
 from __future__ import annotations
@@ -13,21 +14,21 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.common_log import read_status_texts
+from udfs.formats.access_lines import start_access
+from udfs.formats.cuts import Pieces, cut_lines, equals, logged, matches, where
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import read_addresses
-from udfs.formats.values.targets import read_request_lines
 from udfs.formats.values.times import read_time_texts
 
 __all__ = ["looks_like", "parse"]
 
-_HINT = r"^\[\d{4}-\d\d-\d\d[T ][0-9:.]+[^ \]]*\] \""
+_HINT = r"^(?:ACCESS )?\[\d{4}-\d\d-\d\d[T ][0-9:.]+[^ \]]*\] \""
 _LINE = (
-    r"^\[(?P<time>[^\]]+)\] \"(?P<request>.*?)\" (?P<status>\d{1,3}|-) [^ ]+ (?P<istio>[^ ]+ [^ ]+ \".*?\" )?(?:\d+|-) (?P<size>\d{1,18}|-)"
-    r" (?P<duration>-?\d{1,15}|-) [^ ]+ \"(?P<forwarded>[^\"]*)\" \"(?P<agent>.*?)\" \"(?P<request_id>[^\"]*)\" \"(?P<authority>[^\"]*)\""
-    r" \"[^\"]*\"(?: [^ ]+ [^ ]+ [^ ]+ (?P<remote>[^ ]+)(?: .*)?)?$"
+    r"^(?:ACCESS )?\[(?P<time>[^\]]+)\] \"(?P<request>.*?)\" (?P<status>\d{1,3}|-) [^ ]+ (?P<istio>[^ ]+ [^ ]+ \".*?\" )?(?:\d+|-)"
+    r" (?P<size>\d{1,18}|-) (?P<duration>-?\d{1,15}|-) [^ ]+ \"(?P<forwarded>[^\"]*)\" \"(?P<agent>.*?)\" \"(?P<request_id>[^\"]*)\""
+    r" \"(?P<authority>[^\"]*)\" \"[^\"]*\"(?: (?P<cluster>[^ ]+) [^ ]+ [^ ]+ (?P<remote>[^ ]+)(?: .*)?| .*)?$"
 )
-_NULL = pa.scalar(None, pa.string())
+_SHORT, _LONG = 13, 15
 
 
 def looks_like(lines: pa.Array) -> pa.Array:
@@ -36,37 +37,77 @@ def looks_like(lines: pa.Array) -> pa.Array:
 
 
 def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
-    """Access events of lines, and which lines (bool[n]) were of the format at all. Cost: 5-8 us a line."""
-    parts = pc.extract_regex(lines, _LINE)
-    matched = parts.is_valid()
-    taken = matched.to_numpy(zero_copy_only=False)
-    if not taken.all():
-        parts, index = parts.filter(matched), index[taken]
-    time, request, status, istio, size, duration, forwarded, agent, request_id, authority, remote = parts.flatten()
-    parsed = Parsed(index)
-    timestamp, bad = read_time_texts(time)
-    parsed.refuse(bad, "invalid_timestamp", time)
-    milliseconds = _logged(duration).cast(pa.float64())
-    negative = pc.less(milliseconds, 0.0).fill_null(False).to_numpy(zero_copy_only=False)
-    parsed.refuse(negative, "invalid_duration", duration)
-    target = read_request_lines(request)
-    parsed.columns.update(
-        timestamp=timestamp,
-        http_request_method=target.method,
-        url_path=target.path,
-        url_query=target.query,
-        http_response_status_code=read_status_texts(parsed, status),
-        http_response_body_size=_logged(size).cast(pa.int64()),
-        duration_ms=milliseconds,
-        client_address=read_addresses(pc.coalesce(_logged(forwarded), _logged(remote))),
-        user_agent_original=_logged(agent),
-        server_address=pc.coalesce(_logged(authority), target.host),
-        request_id=_logged(request_id),
-        format=pc.if_else(pc.equal(istio, ""), "envoy_text", "istio_text"),
-        kind=pa.repeat(pa.scalar("access"), len(index)),
+    """Access events of lines, and which lines (bool[n]) were of the format at all.
+
+    Cost: 1.5 us a line; 5-8 us for one with quotes within its fields.
+    """
+    cut = cut_lines(lines, index, _quick, _LINE)
+    fields = cut.fields
+    parsed = start_access(
+        cut.line,
+        "envoy_text",
+        request=fields["request"],
+        status=fields["status"],
+        size=fields["size"],
+        duration=fields["duration"],
+        time=(*read_time_texts(fields["time"]), fields["time"]),
     )
-    return parsed, taken
+    columns = parsed.columns
+    forwarded = logged(fields["forwarded"])
+    columns["client_address"] = read_addresses(forwarded)
+    if forwarded.null_count:
+        columns["client_address"] = pc.coalesce(columns["client_address"], _peers(fields["remote"]))
+    columns["user_agent_original"] = logged(fields["agent"])
+    columns["server_address"] = pc.coalesce(logged(fields["authority"]), columns["server_address"])
+    columns["request_id"] = logged(fields["request_id"])
+    istio = pc.not_equal(fields["istio"], "")
+    if pc.any(istio).as_py():
+        columns["format"] = pc.if_else(istio, "istio_text", columns["format"])
+    return parsed, cut.taken
 
 
-def _logged(texts: pa.Array) -> pa.Array:
-    return pc.if_else(pc.or_(pc.equal(texts, "-"), pc.equal(texts, "")), _NULL, texts)
+def _peers(remote: pa.Array) -> pa.Array:
+    """Addresses of downstream peers, which Envoy writes with their port."""
+    texts = logged(remote)
+    return read_addresses(texts, always_port=True)
+
+
+def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
+    cut = Pieces(lines, '"')
+    istio = cut.count == _LONG
+    sure = istio | (cut.count == _SHORT)
+    head = cut.at(0)
+    sure &= pc.starts_with(head, "[").to_numpy(zero_copy_only=False) & pc.ends_with(head, "] ").to_numpy(zero_copy_only=False)
+    before, after = Pieces(cut.at(2).fill_null(""), " "), Pieces(cut.at(4).fill_null(""), " ")
+    # Envoy: ' status flags received sent duration upstream '; Istio breaks it up behind ' status flags details termination '.
+    sure &= _counted(istio, before, 6, 8) & (~istio | (after.count == 6))
+    for place in (-3, -5, -7) if len(lines) else ():
+        sure &= equals(cut.at(place), " ")
+    sure &= equals(cut.at(-9), " ") | istio
+    size, duration = before.at(-4).fill_null(""), before.at(-3).fill_null("")
+    if istio.any():
+        size = pc.if_else(pa.array(istio), after.at(2).fill_null(""), size)
+        duration = pc.if_else(pa.array(istio), after.at(3).fill_null(""), duration)
+    behind = Pieces(cut.at(-1), " ")
+    sure &= (behind.count == 1) | (behind.count >= 5)
+    fields = {
+        "time": pc.binary_slice(head.cast(pa.binary()), 1, -2).cast(pa.string()),
+        "request": cut.at(1).fill_null(""),
+        "status": before.at(1).fill_null(""),
+        "istio": pc.if_else(pa.array(istio), "istio", ""),
+        "size": size,
+        "duration": duration,
+        "forwarded": cut.at(-10).fill_null(""),
+        "agent": cut.at(-8).fill_null(""),
+        "request_id": cut.at(-6).fill_null(""),
+        "authority": cut.at(-4).fill_null(""),
+        "cluster": behind.at(1).fill_null(""),
+        "remote": where(behind.count >= 5, behind.at(4)).fill_null(""),
+    }
+    sure &= matches(fields["status"], r"^(?:\d{1,3}|-)$") & matches(size, r"^(?:\d{1,18}|-)$") & matches(duration, r"^(?:-?\d{1,15}|-)$")
+    return fields, sure
+
+
+def _counted(istio: NDArray[Any], words: Pieces, long: int, short: int) -> NDArray[Any]:
+    result: NDArray[Any] = (istio & (words.count == long)) | (~istio & (words.count == short))
+    return result

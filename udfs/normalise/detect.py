@@ -10,30 +10,31 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats import aws_alb, common_log, envoy_text, haproxy, openstack_api
 from udfs.formats.envelope import is_envelope, read_envelopes
 from udfs.formats.json_lines import load_lines, read_objects
-from udfs.formats.not_access import is_not_access
 from udfs.formats.otlp import is_export, read_exports
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.user_format import read_user_objects
+from udfs.normalise.detect_texts import read_texts
 from udfs.normalise.settings import NormaliseSettings
 
 __all__ = ["read_lines"]
 
-_TEXT_FORMATS = (common_log, aws_alb, envoy_text, haproxy, openstack_api)
 _JSON = rb"^[ \t]*[{\[]"
-_HEADER = r"^#(?:Version|Fields|Software|Date|Start-Date|End-Date|Remark): "
-_CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _NO_LINES = np.zeros(0, np.int64)
+_MOST_ENVELOPES = 3
 
 
-def read_lines(lines: pa.Array, settings: NormaliseSettings) -> list[Parsed]:
+def read_lines(
+    lines: pa.Array, settings: NormaliseSettings, record: NDArray[Any] | None = None, depth: int = _MOST_ENVELOPES
+) -> list[Parsed]:
     """Parse lines of any format.
 
     Parameters
     ----------
     lines : large_binary[n] without line ends
+    record : int64[n], record of each line: a W3C header holds within its record; None = all are of one
+    depth : how many envelopes within each other are opened
 
     Returns
     -------
@@ -57,7 +58,9 @@ def read_lines(lines: pa.Array, settings: NormaliseSettings) -> list[Parsed]:
         left.append(np.flatnonzero(~is_json.to_numpy(zero_copy_only=False)))
     rows = np.sort(np.concatenate(left)) if left else _NO_LINES
     if len(rows):
-        results += _read_texts(lines.take(pa.array(rows)), rows, settings)
+        if record is None or settings.is_one_stream:
+            record = np.zeros(n, np.int64)
+        results += _read_texts(lines if len(rows) == n else lines.take(pa.array(rows)), rows, settings, record, depth)
     return results
 
 
@@ -154,8 +157,8 @@ def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], setting
     return results
 
 
-def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
-    """Text formats in turn; each takes the lines that are its own."""
+def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, record: NDArray[Any], depth: int) -> list[Parsed]:
+    """Lines of text; those that are too long or no UTF-8 are refused."""
     refused: dict[int, Refusal] = {}
     lengths = pc.binary_length(lines).to_numpy(zero_copy_only=False)
     for place in np.flatnonzero(lengths > settings.max_text_bytes).tolist():
@@ -171,42 +174,10 @@ def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings
         keep = np.ones(len(rows), bool)
         keep[places] = False
         lines, rows = lines.filter(pa.array(keep)), rows[keep]
-    texts = lines.cast(pa.string())
-    own: list[Any] = [each for each in settings.formats if not each.is_json]
-    for text_format in (*own, *_TEXT_FORMATS):
-        if not len(texts):
-            return results
-        hinted = text_format.looks_like(texts).to_numpy(zero_copy_only=False)
-        if not hinted.any():
-            continue
-        candidates = texts if hinted.all() else texts.filter(pa.array(hinted))
-        parsed, taken = text_format.parse(candidates, rows[hinted])
-        if len(parsed.line):
-            results.append(parsed)
-        keep = ~hinted
-        keep[np.flatnonzero(hinted)[~taken]] = True
-        texts, rows = texts.filter(pa.array(keep)), rows[keep]
-    header = pc.match_substring_regex(texts, _HEADER).to_numpy(zero_copy_only=False)
-    if header.any():
-        texts, rows = texts.filter(pa.array(~header)), rows[~header]
-    return [*results, *_refuse_rest(texts, rows)]
+    if len(rows):
+        results += read_texts(lines.cast(pa.string()), rows, settings, record, _read_inner, depth)
+    return results
 
 
-def _refuse_rest(texts: pa.Array, rows: NDArray[Any]) -> list[Parsed]:
-    if not len(texts):
-        return []
-    not_access = is_not_access(texts).to_numpy(zero_copy_only=False)
-    control = pc.match_substring_regex(texts, _CONTROL).to_numpy(zero_copy_only=False)
-    dead = Parsed(rows)
-    for place, text in enumerate(texts.to_pylist()):
-        if not text.strip():
-            dead.refused[place] = Refusal("empty", "an empty line")
-        elif not_access[place]:
-            dead.refused[place] = Refusal("not_access", "a line of a server's error log")
-        elif control[place]:
-            dead.refused[place] = Refusal("control_characters", repr(text[:50]))
-        elif text.lstrip()[0] in "[{":
-            dead.refused[place] = Refusal("invalid_json", repr(text[:50]))
-        else:
-            dead.refused[place] = Refusal("unknown_format", repr(text[:50]))
-    return [dead]
+def _read_inner(lines: pa.Array, settings: NormaliseSettings, depth: int) -> list[Parsed]:
+    return read_lines(lines, settings, depth=depth)

@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +21,7 @@ import pyarrow.compute as pc
 from schemas.event import EVENT, METRIC_POINT, RAW
 from udfs.normalise.stage import NormaliseSettings, normalise
 
-__all__ = ["parse_lines", "read_chunks"]
+__all__ = ["carry_header", "parse_lines", "read_chunks"]
 
 _SOURCE = ("topic", "partition", "offset", "line_index", "arrived_at")
 _INTERNAL = ("source", "is_cumulative", "started_at", "edges", "counters")
@@ -65,7 +66,7 @@ def parse_lines(lines: list[bytes], settings: NormaliseSettings) -> list[bytes]:
         ],
         schema=RAW.arrow,
     )
-    out = normalise(raw, settings)
+    out = normalise(raw, replace(settings, is_one_stream=True))
     events = _by_line(out.events, _objects(out.events, EVENT.names))
     points = _by_line(out.metric_points, _objects(out.metric_points, METRIC_POINT.names))
     errors = _by_line(
@@ -76,6 +77,12 @@ def parse_lines(lines: list[bytes], settings: NormaliseSettings) -> list[bytes]:
         ],
     )
     return [orjson.dumps(_answer(line, events.get(i, ()), points.get(i, ()), errors.get(i, ()))) for i, line in enumerate(lines)]
+
+
+def carry_header(lines: list[bytes], settings: NormaliseSettings) -> NormaliseSettings:
+    """Settings for the lines behind these: the last `#Fields` line of a W3C log holds on."""
+    last = next((line for line in reversed(lines) if line[:8].lower() == b"#fields:"), None)
+    return settings if last is None else replace(settings, w3c_fields=last.decode("utf-8", "replace"))
 
 
 def _answer(line: bytes, events: Any, points: Any, errors: Any) -> dict[str, Any]:

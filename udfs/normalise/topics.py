@@ -29,7 +29,7 @@ def read_by_topic(lines: pa.Array, record: NDArray[Any], topics: pa.ChunkedArray
     Cost: nothing where no topic is named; else one pass over the topics, and one call of the parsers for each named topic.
     """
     if not settings.topic_formats:
-        return read_lines(lines, settings)
+        return read_lines(lines, settings, record)
     named = list(settings.topic_formats)
     place = pc.index_in(topics, pa.array(named, topics.type)).fill_null(-1).to_numpy()
     of_line: NDArray[Any] = place[record]
@@ -38,7 +38,7 @@ def read_by_topic(lines: pa.Array, record: NDArray[Any], topics: pa.ChunkedArray
         rows = np.flatnonzero(of_line == topic)
         text = lines if len(rows) == len(of_line) else lines.take(pa.array(rows))
         only = settings.topic_formats[named[topic]] if topic >= 0 else ()
-        found = read_lines(text, limited(settings, only))
+        found = read_lines(text, limited(settings, only), record[rows])
         for result in found:
             result.line = rows[result.line]
             if only:

@@ -9,9 +9,13 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-__all__ = ["duration_ms", "read_durations", "read_sizes", "read_statuses", "size_bytes", "status_code"]
+__all__ = [
+    "duration_ms", "read_duration_texts", "read_durations", "read_size_texts", "read_sizes", "read_status_texts", "read_statuses",
+    "size_bytes", "status_code",
+]  # fmt: skip
 
 _UNITS_MS = {"ns": 1e-6, "us": 1e-3, "µs": 1e-3, "μs": 1e-3, "ms": 1.0, "s": 1e3, "sec": 1e3, "m": 6e4, "min": 6e4, "h": 3.6e6}
 _QUANTITY = re.compile(r"([+-]?(?:\d+\.?\d*|\.\d+)(?:[eE][+-]?\d+)?) ?([a-zµμ]*)")
@@ -128,6 +132,65 @@ def read_statuses(column: Sequence[object]) -> tuple[pa.Array, NDArray[Any] | No
     if not absent.any() and not bad.any():
         return pa.array(values.astype(np.uint16)), None
     return pa.array(np.where(bad, 0, values).astype(np.uint16), mask=absent | bad), bad if bad.any() else None
+
+
+def read_status_texts(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
+    """Status codes of texts as uint16; '-', '0', '000' and nginx's '009' (HTTP/0.9, no status) are none.
+
+    Cost: one look-up a row: there are few different ones.
+    """
+    return _by_distinct(texts, lambda value: None if value == "009" else status_code(value), pa.uint16())
+
+
+def read_size_texts(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
+    """Sizes of texts as int64; '-', '' and '-1' are none. Cost: one cast."""
+    try:
+        values = _logged(texts).cast(pa.int64())
+    except pa.ArrowInvalid:
+        return _by_distinct(texts, size_bytes, pa.int64())
+    least = pc.min(values).as_py()
+    if least is None or least >= 0:
+        return values, None
+    negative = pc.less(values, 0).fill_null(False)
+    bad: NDArray[Any] = pc.less(values, -1).fill_null(False).to_numpy(zero_copy_only=False)
+    return pc.if_else(negative, pa.scalar(None, pa.int64()), values), bad if bad.any() else None
+
+
+def read_duration_texts(texts: pa.Array, unit_ms: float = 1.0) -> tuple[pa.Array, NDArray[Any] | None]:
+    """Durations of texts in ms as float64; '-' and '' are none; a unit in the text goes before `unit_ms`.
+
+    Cost: one cast where all texts are bare numbers or all are in ms, else 1 us per distinct text.
+    """
+    numbers = _logged(texts)
+    if pc.all(pc.ends_with(numbers, "ms"), min_count=0).as_py():
+        numbers, unit_ms = pc.binary_slice(numbers.cast(pa.binary()), 0, -2).cast(pa.string()), 1.0
+    try:
+        values = numbers.cast(pa.float64())
+    except pa.ArrowInvalid:
+        return _by_distinct(texts, lambda value: duration_ms(value, unit_ms), pa.float64())
+    if unit_ms != 1.0:
+        values = pc.round(pc.multiply(values, unit_ms), 9)
+    limits = pc.min_max(values).as_py()
+    if limits["min"] is None or (limits["min"] >= 0 and limits["max"] < math.inf and not pc.any(pc.is_nan(values)).as_py()):
+        return values, None
+    good = pc.and_(pc.greater_equal(values, 0.0), pc.less(values, math.inf)).fill_null(True)
+    return values, ~good.to_numpy(zero_copy_only=False)
+
+
+def _logged(texts: pa.Array) -> pa.Array:
+    nothing = pc.or_(pc.equal(texts, "-"), pc.equal(texts, ""))
+    return pc.if_else(nothing, pa.scalar(None, pa.string()), texts)
+
+
+def _by_distinct(texts: pa.Array, read: Callable[[object], float | None], kind: pa.DataType) -> tuple[pa.Array, NDArray[Any] | None]:
+    """One Python call per distinct text."""
+    coded = texts.dictionary_encode()
+    values, bad = _one_by_one(coded.dictionary.to_pylist(), read, kind)
+    picked = values.take(coded.indices)
+    if bad is None:
+        return picked, None
+    rows: NDArray[Any] = bad[coded.indices.fill_null(0).to_numpy(zero_copy_only=False)] & texts.is_valid().to_numpy(zero_copy_only=False)
+    return picked, rows
 
 
 def _integers(column: Sequence[object]) -> NDArray[Any] | None:
