@@ -13,7 +13,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.errors import StoreError
-from schemas.event import DEAD_LETTER, EVENT
+from schemas.event import DEAD_LETTER, DEAD_LETTER_RETRY, EVENT
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Field, Record, text, u64
 from schemas.transaction import TRANSACTION
@@ -31,7 +31,7 @@ __all__ = [
     "set_retention",
 ]
 
-RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)
+RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER, DEAD_LETTER_RETRY)
 """What the store holds: each record as table `<name>_data` and view `<name>`."""
 SERVICE_CALL = Record(
     "service_calls",
@@ -59,6 +59,7 @@ RETENTION_COLUMNS: Mapping[str, str] = {
     "budget": "time",
     "labels": "labelled_at",
     "dead_letters": "arrived_at",
+    "dead_letter_retries": "retried_at",
 }
 """The time from which a row's age counts."""
 

@@ -6,7 +6,7 @@ import pyarrow as pa
 
 from schemas.record import Field, Record, boolean, f64, i32, i64, text, time_ms, time_us, u16, u64
 
-__all__ = ["DEAD_LETTER", "ERROR_CATEGORIES", "EVENT", "METRIC_POINT", "RAW"]
+__all__ = ["DEAD_LETTER", "DEAD_LETTER_RETRY", "ERROR_CATEGORIES", "EVENT", "METRIC_POINT", "RAW"]
 
 ERROR_CATEGORIES = ("validation", "authentication", "authorization", "rate_limit", "backend", "timeout", "client_abort", "dependency")
 """Why a request failed; their order is part of measure's state: new ones go last.
@@ -123,6 +123,23 @@ DEAD_LETTER = Record(
         text("detail", "What exactly, in words."),
         Field("original", pa.binary(), "String", "BYTES", "The original bytes of the line."),
         text("job_version", "Version of the product that refused it.", low_cardinality=True),
+    ),
+    identity=("topic", "partition", "offset", "line_index"),
+    order_by=("topic", "partition", "offset", "line_index"),
+)
+
+DEAD_LETTER_RETRY = Record(
+    "dead_letter_retries",
+    "Dead letters that were sent again, or are being sent: no letter is sent twice.",
+    (
+        time_ms("retried_at", "When it was sent."),
+        *_SOURCE,
+        i32("line_index", "Position of the line within the Kafka record."),
+        text("state", "claimed (about to be sent, or cut short), sent.", low_cardinality=True),
+        text("sent_to", "Topic it was sent to, or store, where it became an event at once.", low_cardinality=True),
+        text("position", "Ends of the topic's partitions before it was sent, as JSON: where a cut short retry is looked for."),
+        boolean("is_mended", "Its bytes were changed before it was sent."),
+        i32("revision", "1 + number of changes of the row."),
     ),
     identity=("topic", "partition", "offset", "line_index"),
     order_by=("topic", "partition", "offset", "line_index"),

@@ -55,3 +55,36 @@ SELECT
     arrived_at
 FROM events_data FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- Dead letters that were sent again. Small: one row for each.
+CREATE TABLE IF NOT EXISTS dead_letter_retries_data
+(
+    retried_at DateTime64(3, 'UTC'),
+    topic      LowCardinality(String),
+    partition  Int32,
+    offset     Int64,
+    line_index Int32,
+    state      LowCardinality(String),
+    sent_to    LowCardinality(String),
+    position   String CODEC(ZSTD(1)),
+    is_mended  Bool,
+    revision   Int32
+)
+ENGINE = ReplacingMergeTree(revision)
+PARTITION BY tuple()
+ORDER BY (topic, partition, offset, line_index);
+
+-- Dead letters that were sent again, or are being sent: no letter is sent twice.
+CREATE OR REPLACE VIEW dead_letter_retries AS
+SELECT
+    retried_at,
+    topic,
+    partition,
+    offset,
+    line_index,
+    state,
+    sent_to,
+    position,
+    is_mended,
+    revision
+FROM dead_letter_retries_data FINAL;
