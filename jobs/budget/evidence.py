@@ -5,7 +5,16 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable
 
-__all__ = ["evidence_of", "surprise_of_score"]
+__all__ = ["evidence_of", "severity", "surprise_of_score"]
+
+_CERTAIN = 8.0
+"""Surprise from which more of it says little more: it is certain that something is wrong, the question is how large it is."""
+_CERTAIN_SCALE = 4.0
+_LEAST_FACTOR, _MOST_FACTOR = 0.5, 2.0
+_RATIO_UNIT = 0.05
+"""A ratio that is this much above what was expected counts like a doubling."""
+_SURGE_SHARE = 0.5
+"""More traffic harms nobody by itself: what it harms shows in latency and errors."""
 
 _SERIES_SHARE = 0.5
 """What each further series adds, as a share of the one before: two metrics of one fault are not two faults."""
@@ -26,6 +35,33 @@ def surprise_of_score(score: float | None) -> float:
         return 0.0
     score = min(score, 99.999999)
     return _HALF_SCORE_SPREADS * score / (100.0 - score) * math.log10(math.e)
+
+
+def severity(surprise: float, metric: str, value: float | None, expected: float | None) -> float:
+    """What an anomaly counts towards a page: how certain it is, times how large it is.
+
+    Surprise counts in full up to 8 and logarithmically from there. A doubling (or halving) leaves it as it is, less of an effect
+    brings it down to a half, more of it (fivefold, 30 % errors) up to the double. More traffic than expected counts half.
+
+    >>> [round(severity(6.0, "latency_ms_p95", value, 100.0), 1) for value in (120.0, 200.0, 300.0, 1000.0)]
+    [3.8, 6.0, 7.8, 12.0]
+    >>> round(severity(100.0, "latency_ms_p95", 200.0, 100.0), 1), round(severity(6.0, "request_rate", 200.0, 100.0), 1)
+    (20.7, 3.0)
+    """
+    certain = surprise if surprise <= _CERTAIN else _CERTAIN + _CERTAIN_SCALE * math.log1p((surprise - _CERTAIN) / _CERTAIN_SCALE)
+    if value is None or expected is None:
+        return certain
+    if "ratio" in metric:
+        doublings = math.log2(1.0 + abs(value - expected) / _RATIO_UNIT)
+    else:
+        large, small = max(abs(value), abs(expected)), min(abs(value), abs(expected))
+        if value * expected < 0:
+            small = 0.0
+        doublings = math.log2(large / small) if small > large / 16 else 4.0 if large > 0 else 0.0
+    factor = min(max(0.5 + 0.5 * doublings, _LEAST_FACTOR), _MOST_FACTOR)
+    if value > expected and (metric == "request_rate" or metric.endswith("bytes_rate")):
+        factor *= _SURGE_SHARE
+    return certain * factor
 
 
 def evidence_of(members: Iterable[tuple[str, float, float]]) -> float:

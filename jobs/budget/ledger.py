@@ -35,7 +35,10 @@ _LEARNING_WEEKS = 1 / 7
 _MOST_PAGES = 4_096
 _FLOOR = 2.0
 """Least evidence that pages, however quiet the estate: one window in a hundred is that far out."""
-_PRIOR_RANGE = (6.0, 12.0)
+_PRIOR_RANGE = (9.0, 14.0)
+"""Of the evidence that pages in a new estate."""
+_PRIOR_SERIES = 1.0
+"""Evidence of several series is stronger than that of a point by this much."""
 _PAYLOAD_VERSION = 1
 
 
@@ -71,7 +74,7 @@ class Account:
         """Evidence that the budget would be spent at if surprise were exactly what it claims: more points, more chances, higher."""
         weeks = max(self.tail.weeks, 1e-4)
         per_week = max(self.points / weeks, 1.0) if self.points else 1e8
-        return float(np.clip(math.log10(per_week / max(self.pages_per_week, 1e-3)), *_PRIOR_RANGE))
+        return float(np.clip(math.log10(per_week / max(self.pages_per_week, 1e-3)) + _PRIOR_SERIES, *_PRIOR_RANGE))
 
     def solve(self, still_open: NDArray[Any]) -> None:
         """Set the threshold from what is known."""

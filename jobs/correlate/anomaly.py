@@ -68,6 +68,8 @@ class Anomaly:
     """When it was last told."""
     evidence: float = 0.0
     """What it counts towards a page."""
+    before_id: str = ""
+    """Id of the window before in the same series; only on arrival."""
     explained: dict[str, Any] = field(default_factory=dict)
     """Columns of ANOMALY that explain it: since, fires_from, dimension..."""
 

@@ -9,7 +9,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.budget.evidence import evidence_of, surprise_of_score
+from jobs.budget.evidence import evidence_of, severity, surprise_of_score
 from jobs.correlate.anomaly import Anomaly
 from jobs.correlate.incident import Incident
 
@@ -24,7 +24,7 @@ _REPEAT_FACTOR = 1.5
 
 
 def weigh(anomaly: Anomaly, knobs: Knobs) -> float:
-    """What an anomaly counts towards a page: its surprise, or 0 where the effect is too small or a silence holds."""
+    """What an anomaly counts towards a page: its severity, or 0 where the effect is too small or a silence holds."""
     row, rules = anomaly.row, knobs.budget_rules
     value, expected = row["value"], row["expected"]
     if value is not None and expected is not None and abs(value - expected) < knobs.budget_min_effect * abs(expected):
@@ -32,7 +32,8 @@ def weigh(anomaly: Anomaly, knobs: Knobs) -> float:
     if rules.silences and rules.silenced(row["environment"] or "", row["entity"] or "", row["metric"] or "", row["time"]):
         return 0.0
     surprise = row.get("surprise")
-    return surprise_of_score(row["score"]) if surprise is None else float(surprise)
+    known = surprise_of_score(row["score"]) if surprise is None else float(surprise)
+    return severity(known, row["metric"] or "", value, expected)
 
 
 def drop_overridden(scores: pa.Table, knobs: Knobs) -> pa.Table:
@@ -69,7 +70,7 @@ def watch(state: CorrelateState, scores: pa.Table) -> None:
         # a time stamp from the future moves no clock
         newest = np.minimum(ends, scores.column("emitted_at").cast(pa.int64()).to_numpy())
         state.budget.watch(int(newest.max()), judged)
-        state.budget.settle((i.team, i.evidence) for i in state.incidents.values() if i.status == "open")
+        state.budget.settle(_paged(state))
 
 
 def close_accounts(state: CorrelateState, incident: Incident) -> None:
@@ -110,5 +111,10 @@ def decide_pages(state: CorrelateState, changed: Iterable[Incident], now_ms: int
             continue
         incident.is_page, incident.paged_ms, paged = True, now_ms, True
         state.budget.page(incident.team, now_ms, incident.charged, incident.evidence)
-        state.budget.settle((i.team, i.evidence) for i in state.incidents.values() if i.status == "open" and i not in grown)
+        state.budget.settle(_paged(state))
     return paged
+
+
+def _paged(state: CorrelateState) -> list[tuple[str, float]]:
+    """What goes on and has paged; what has not would only raise the threshold that it is about to pass."""
+    return [(i.team, i.strongest_evidence) for i in state.incidents.values() if i.is_page and not i.is_counted]

@@ -9,6 +9,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from jobs.correlate.anomaly import Anomaly, anomalies_to_table, anomaly_ids
+from jobs.correlate.explain import Siblings, explain, one_window_earlier
 from jobs.correlate.incident import Incident, incidents_to_table
 from jobs.correlate.pages import close_accounts, decide_pages, watch
 from jobs.correlate.state import CorrelateState
@@ -68,8 +69,12 @@ def on_batch(
     tick = _Tick(state, now_ms)
     state.learn_calls(calls)
     watch(state, scores)
-    for anomaly, is_anomaly in _news(state, scores, now_ms):
+    news = _news(state, scores, now_ms)
+    siblings = Siblings(scores, [anomaly for anomaly, is_anomaly in news if is_anomaly])
+    for anomaly, is_anomaly in news:
         if is_anomaly:
+            before = state.anomalies.get(anomaly.before_id)
+            anomaly.explained = dict(explain(anomaly, before if before and before.row["is_anomaly"] else None, siblings))
             _place(tick, anomaly)
         else:
             _withdraw(tick, anomaly)
@@ -86,16 +91,17 @@ def _news(state: CorrelateState, scores: pa.Table, now_ms: int) -> list[tuple[An
     flagged = pc.fill_null(scores.column("is_anomaly"), False)
     # an anomaly and its withdrawal may share a tick
     relevant = pc.or_(pc.or_(known, flagged.combine_chunks()), pc.is_in(ids, value_set=ids.filter(flagged.combine_chunks())))
-    rows = SCORE.conform(scores).filter(relevant).to_pylist()
+    chosen = SCORE.conform(scores).filter(relevant)
+    before_ids = anomaly_ids(one_window_earlier(chosen)).to_pylist()
     latest: dict[str, Anomaly] = {}
-    for anomaly_id, row in zip(ids.filter(relevant).to_pylist(), rows, strict=True):
+    for anomaly_id, before_id, row in zip(ids.filter(relevant).to_pylist(), before_ids, chosen.to_pylist(), strict=True):
         old = state.anomalies.get(anomaly_id)
-        candidate = Anomaly(row, anomaly_id, row["revision"], tick_ms=now_ms)
+        candidate = Anomaly(row, anomaly_id, row["revision"], tick_ms=now_ms, before_id=before_id if row["width_s"] else "")
         if old is not None:
             if row["revision"] <= old.score_revision:
                 continue  # the same row again, or an older one
             candidate.revision, candidate.tick_ms = old.revision, old.tick_ms
-            candidate.incident_id, candidate.group_id = old.incident_id, old.group_id
+            candidate.incident_id, candidate.group_id, candidate.explained = old.incident_id, old.group_id, old.explained
         if anomaly_id not in latest or row["revision"] > latest[anomaly_id].score_revision:
             latest[anomaly_id] = candidate
     news = sorted(latest.values(), key=Anomaly.order)

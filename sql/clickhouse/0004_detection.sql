@@ -2,6 +2,7 @@
 
 -- ---- the threshold of the rule beside the score: what would have been judged otherwise can be read from the row
 ALTER TABLE scores_data ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) CODEC(ZSTD(1)) AFTER forest_score;
+ALTER TABLE scores_data ADD COLUMN IF NOT EXISTS min_effect Nullable(Float64) CODEC(ZSTD(1)) AFTER threshold;
 
 -- The verdict on one point.
 CREATE OR REPLACE VIEW scores AS
@@ -23,6 +24,7 @@ SELECT
     deviation_score,
     forest_score,
     threshold,
+    min_effect,
     revision,
     emitted_at
 FROM scores_data FINAL
@@ -34,6 +36,7 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 
 ALTER TABLE anomalies_data
     ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) AFTER forest_score,
+    ADD COLUMN IF NOT EXISTS min_effect Nullable(Float64) AFTER threshold,
     ADD COLUMN IF NOT EXISTS since DateTime64(6, 'UTC') AFTER incident_id,
     ADD COLUMN IF NOT EXISTS fires_from Nullable(Float64) AFTER since,
     ADD COLUMN IF NOT EXISTS dimension LowCardinality(String) AFTER fires_from,
@@ -65,6 +68,7 @@ CREATE TABLE anomalies_next
     deviation_score Nullable(Float64) CODEC(ZSTD(1)),
     forest_score    Nullable(Float64) CODEC(ZSTD(1)),
     threshold       Nullable(Float64) CODEC(ZSTD(1)),
+    min_effect      Nullable(Float64) CODEC(ZSTD(1)),
     revision        Int64 CODEC(ZSTD(1)),
     emitted_at      DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1)),
     incident_id     String CODEC(ZSTD(1)),
@@ -84,12 +88,12 @@ ORDER BY (anomaly_id);
 INSERT INTO anomalies_next
 (
     anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
-    reason, deviation_score, forest_score, threshold, revision, emitted_at, incident_id, since, fires_from, dimension,
+    reason, deviation_score, forest_score, threshold, min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
     dimension_value, dimension_share, dimensions, told_at
 )
 SELECT
     anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
-    reason, deviation_score, forest_score, threshold, revision, emitted_at, incident_id, since, fires_from, dimension,
+    reason, deviation_score, forest_score, threshold, min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
     dimension_value, dimension_share, dimensions, told_at
 FROM anomalies_data;
 
@@ -118,6 +122,7 @@ SELECT
     deviation_score,
     forest_score,
     threshold,
+    min_effect,
     revision,
     emitted_at,
     incident_id,
@@ -280,3 +285,93 @@ SELECT
     labelled_at,
     revision
 FROM labels_data FINAL;
+
+-- ---- explained: the requests behind an anomaly, where it sits among them, and its verdict once more from the row alone
+-- Both take the anomaly: SELECT * FROM anomaly_exemplars(anomaly = '...'). Worst first: failed for errors, slowest for latency.
+CREATE OR REPLACE VIEW anomaly_exemplars AS
+WITH (
+    SELECT (any(time), any(width_s), any(environment), any(entity_kind), any(entity), any(metric))
+    FROM anomalies
+    WHERE anomaly_id = {anomaly:String}
+) AS a
+SELECT
+    request_id,
+    trace_id,
+    transaction_id,
+    timestamp,
+    service_name,
+    http_request_method,
+    http_route,
+    http_response_status_code,
+    error_category,
+    duration_ms,
+    client_address,
+    user_agent_original
+FROM events
+WHERE environment = a.3
+    AND timestamp >= a.1
+    AND timestamp < a.1 + toIntervalSecond(greatest(a.2, 1))
+    AND NOT is_duplicate
+    AND multiIf(
+        a.4 = 'environment', 1,
+        a.4 = 'service', service_name = a.5,
+        a.4 = 'route', concat(service_name, ' ', http_request_method, ' ', http_route) = a.5,
+        a.4 = 'client', a.5 IN (client_id, client_address),
+        a.4 = 'host', k8s_pod_name = a.5,
+        a.4 = 'call', splitByChar('>', a.5)[2] = service_name,
+        0
+    )
+ORDER BY startsWith(a.6, 'error') AND error_category != '' DESC, duration_ms DESC NULLS LAST, timestamp
+LIMIT 20;
+
+-- Share of each value of each dimension among the bad requests of the window (failed, or above the upper bound) and among those of the
+-- ten windows before: what grew most explains most.
+CREATE OR REPLACE VIEW anomaly_dimensions AS
+WITH (
+    SELECT (any(time), any(width_s), any(environment), any(entity_kind), any(entity), any(metric), any(upper), any(value), any(expected))
+    FROM anomalies
+    WHERE anomaly_id = {anomaly:String}
+) AS a
+SELECT
+    part.1 AS dimension,
+    part.2 AS dimension_value,
+    countIf(within AND bad) AS bad_count,
+    countIf(within) AS request_count,
+    countIf(NOT within) AS earlier_count,
+    bad_count / greatest(any(bad_total), 1) AS bad_share,
+    earlier_count / greatest(any(earlier_total), 1) AS earlier_share,
+    bad_share - earlier_share AS grown
+FROM
+(
+    SELECT
+        timestamp >= a.1 AS within,
+        multiIf(startsWith(a.6, 'error'), error_category != '', match(a.6, '_ms'), ifNull(duration_ms, 0) > ifNull(a.7, 0), 1) AS bad,
+        countIf(within AND bad) OVER () AS bad_total,
+        countIf(NOT within) OVER () AS earlier_total,
+        arrayJoin([
+            ('client', if(client_id != '', client_id, client_address)),
+            ('host', toString(k8s_pod_name)),
+            ('status', ifNull(toString(http_response_status_code), '')),
+            ('error', toString(error_category)),
+            ('route', concat(service_name, ' ', http_request_method, ' ', http_route)),
+            ('user agent', toString(user_agent_original))
+        ]) AS part
+    FROM events
+    WHERE environment = a.3
+        AND timestamp >= a.1 - toIntervalSecond(10 * greatest(a.2, 1))
+        AND timestamp < a.1 + toIntervalSecond(greatest(a.2, 1))
+        AND NOT is_duplicate
+        AND multiIf(
+            a.4 = 'environment', 1,
+            a.4 = 'service', service_name = a.5,
+            a.4 = 'route', concat(service_name, ' ', http_request_method, ' ', http_route) = a.5,
+            a.4 = 'client', a.5 IN (client_id, client_address),
+            a.4 = 'host', k8s_pod_name = a.5,
+            0
+        )
+)
+WHERE part.2 != ''
+GROUP BY dimension, dimension_value
+HAVING bad_count > 0
+ORDER BY grown DESC, dimension, dimension_value
+LIMIT 50;

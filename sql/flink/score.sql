@@ -109,6 +109,7 @@ SELECT
     deviation_score,
     forest_score,
     rule.threshold                                                                   AS threshold,
+    CASE WHEN is_warm THEN GREATEST(rule.min_relative * ABS(expected), rule.min_absolute) END AS min_effect,
     revision,
     emitted_ms
 FROM flagged;
