@@ -16,7 +16,7 @@ TEXT_TARGETS = (
 HINT_TARGETS = (
     "response_flags",  # Envoy's %RESPONSE_FLAGS%, e.g. 'UT' or 'UF,URX'
     "termination_state",  # HAProxy's, e.g. 'sH--'
-    "error_reason",  # any gateway's reason or a body's error code: ALB error_reason, API Gateway error.responseType, errorCode, statusDetails
+    "error_reason",  # a gateway's reason or a body's error code: ALB error_reason, API Gateway error.responseType, statusDetails
     "upstream_status",  # status the server behind gave, the last one where there were several tries
     "forwarded_for",  # X-Forwarded-For as logged: a list; what of it is the caller, the trusted proxies decide
     "token",  # the Authorization header or token as logged: becomes a token_id, is never stored

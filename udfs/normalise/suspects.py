@@ -109,7 +109,8 @@ def find_suspects(texts: pa.Array, bare_digits: bool = False) -> NDArray[Any]:
         chosen = np.flatnonzero(separated)
         named = pc.match_substring_regex(texts if len(chosen) == n else texts.take(pa.array(chosen)), _NAMED)
         found[chosen] = named.fill_null(False).to_numpy(zero_copy_only=False)
-    return found
+    # A null may have bytes behind it.
+    return found & texts.is_valid().to_numpy(zero_copy_only=False) if texts.null_count else found
 
 
 def _words(classes: NDArray[Any], raw: NDArray[Any], begins: NDArray[Any], bare_digits: bool) -> list[NDArray[Any]]:
