@@ -8,8 +8,9 @@ from pathlib import Path
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from jobs.assemble import AssembleState
+from jobs.assemble import AssembleOut, AssembleState
 from jobs.assemble import on_batch as assemble
+from jobs.assemble.links import MOVED
 from jobs.correlate import CorrelateState
 from jobs.correlate import on_batch as correlate
 from jobs.correlate.pages import drop_overridden
@@ -24,11 +25,11 @@ from schemas.framing import concat
 from schemas.partial import PARTIAL
 from schemas.point import ANOMALY, BUDGET, INCIDENT, POINT, SCORE
 from schemas.record import Record
-from schemas.transaction import TRANSACTION
+from schemas.transaction import LINK, MERGE, TRANSACTION
 from udfs.formats.user_format import UserFormat
 from udfs.normalise import NormaliseSettings
 
-__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "Writer", "normalise_settings", "user_formats"]
+__all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "TraceStage", "Writer", "normalise_settings", "user_formats"]
 
 Writer = Callable[[Record, pa.Table], object]
 """Puts rows into the store, idempotently; raises when it cannot."""
@@ -61,6 +62,27 @@ def user_formats(sql_dir: Path) -> tuple[UserFormat, ...]:
     return read_formats(folder)
 
 
+class TraceStage:
+    """Events that have only a trace ID in: assembled, or sent on to the request that owns the trace; see jobs/assemble/links.py."""
+
+    def __init__(self, knobs: Knobs, write: Writer, partitions: int = PARTITIONS) -> None:
+        self._knobs, self._write, self._partitions = knobs, write, partitions
+
+    def load(self, segments: Mapping[str, bytes]) -> AssembleState:
+        """State from its segments."""
+        return AssembleState.load(segments, self._knobs)
+
+    def on_tick(self, state: AssembleState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[AssembleState, Iterable[Output]]:
+        """One tick of events and links."""
+        links = concat(inputs.get("links", ()), LINK.arrow)
+        state, out = assemble(state, concat(inputs.get("traces", ()), EVENT.arrow), now_ms, links=links)
+        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (MERGE, out.merges)):
+            if table.num_rows:
+                self._write(record, table)
+        moved = split_by_partition(out.moved, "transaction_hash", self._partitions)
+        return state, [*_partials(out, self._knobs, self._partitions), *(Output("moved", *part) for part in moved)]
+
+
 class AssembleStage:
     """Events in; events with their transaction and transactions to the store, partial windows on to measure."""
 
@@ -72,16 +94,14 @@ class AssembleStage:
         return AssembleState.load(segments, self._knobs)
 
     def on_tick(self, state: AssembleState, inputs: Mapping[str, list[pa.Table]], now_ms: int) -> tuple[AssembleState, Iterable[Output]]:
-        """One tick of events, metric points and dead letters."""
-        state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms)
+        """One tick of events, rows of traces that requests own, metric points and dead letters."""
+        moved = concat(inputs.get("moved", ()), MOVED)
+        state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms, moved=moved)
         dead_letters = concat(inputs.get("dead_letters", ()), DEAD_LETTER.arrow)
         for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters)):
             if table.num_rows:
                 self._write(record, table)
-        outputs = [
-            Output("partials", partition, rows)
-            for partition, rows in split_by_partition(combine(out.events, out.transactions, self._knobs), "entity_hash", self._partitions)
-        ]
+        outputs = _partials(out, self._knobs, self._partitions)
         metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
         outputs += [
             Output("metric_points", partition, rows)
@@ -90,6 +110,14 @@ class AssembleStage:
         if dead_letters.num_rows:
             outputs.append(Output("dead_letters", 0, dead_letters))
         return state, outputs
+
+
+def _partials(out: AssembleOut, knobs: Knobs, partitions: int) -> list[Output]:
+    """What a tick's events and transactions add to the windows."""
+    if not out.events.num_rows and not out.transactions.num_rows:
+        return []
+    parts = split_by_partition(combine(out.events, out.transactions, knobs), "entity_hash", partitions)
+    return [Output("partials", partition, rows) for partition, rows in parts]
 
 
 class MeasureStage:
@@ -128,7 +156,7 @@ class CorrelateStage:
         scores = drop_overridden(concat(inputs.get("scores", ()), SCORE.arrow), self._knobs)
         state, out = correlate(state, scores, now_ms, _calls(scores))
         outputs = []
-        for record, table in ((SCORE, scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents), (BUDGET, out.budget)):
+        for record, table in ((SCORE, out.scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents), (BUDGET, out.budget)):
             if table.num_rows:
                 self._write(record, table)
         for target, table in (("anomalies", out.anomalies), ("incidents", out.incidents)):

@@ -12,6 +12,7 @@ from jobs.correlate.anomaly import Anomaly, anomalies_to_table, anomaly_ids
 from jobs.correlate.explain import Siblings, explain, one_window_earlier
 from jobs.correlate.incident import Incident, incidents_to_table
 from jobs.correlate.pages import close_accounts, decide_pages, watch
+from jobs.correlate.silence import tell_silence
 from jobs.correlate.state import CorrelateState
 from schemas.point import SCORE
 
@@ -28,6 +29,8 @@ class CorrelateOut:
     """INCIDENT: new or changed."""
     budget: pa.Table
     """BUDGET: every five minutes of scores, and with each page."""
+    scores: pa.Table
+    """SCORE: those given, with silences told and what a silence explains no anomaly."""
 
 
 @dataclass
@@ -68,6 +71,7 @@ def on_batch(
     """
     tick = _Tick(state, now_ms)
     state.learn_calls(calls)
+    scores = tell_silence(state.watchers, SCORE.conform(scores), state.knobs.measure_widths[:2])
     watch(state, scores)
     news = _news(state, scores, now_ms)
     siblings = Siblings(scores, [anomaly for anomaly, is_anomaly in news if is_anomaly])
@@ -79,7 +83,7 @@ def on_batch(
         else:
             _withdraw(tick, anomaly)
     _close_quiet(tick)
-    out = _tell(tick)
+    out = _tell(tick, scores)
     state.expire(now_ms)
     return state, out
 
@@ -184,7 +188,7 @@ def _close_quiet(tick: _Tick) -> None:
             tick.change(incident)
 
 
-def _tell(tick: _Tick) -> CorrelateOut:
+def _tell(tick: _Tick, scores: pa.Table) -> CorrelateOut:
     """Give what changed its next revision; groups too weak to be incidents are not told."""
     state, told = tick.state, []
     paged = decide_pages(state, tick.incidents.values(), tick.now_ms)
@@ -211,7 +215,7 @@ def _tell(tick: _Tick) -> CorrelateOut:
         anomaly.told_ms = tick.now_ms
         state.put(anomaly)
     budget = state.budget.rows(tick.now_ms, paged)
-    return CorrelateOut(anomalies_to_table(list(tick.anomalies.values())), incidents_to_table(told), budget)
+    return CorrelateOut(anomalies_to_table(list(tick.anomalies.values())), incidents_to_table(told), budget, scores)
 
 
 def _is_narrow(state: CorrelateState, anomaly: Anomaly) -> bool:

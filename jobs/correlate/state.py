@@ -11,12 +11,13 @@ from jobs.correlate.anomaly import Anomaly, anomalies_from_table, keep
 from jobs.correlate.calls import CallGraph
 from jobs.correlate.incident import Incident
 from jobs.correlate.pages import weigh
+from jobs.correlate.silence import Watchers
 from jobs.knobs import Knobs
 from schemas.framing import from_payload, to_payload
 
 __all__ = ["CorrelateState"]
 
-_CALLS, _INCIDENT, _ANOMALIES, _BUDGET = "calls", "incident/", "anomalies/", "budget"
+_CALLS, _INCIDENT, _ANOMALIES, _BUDGET, _SILENCE = "calls", "incident/", "anomalies/", "budget", "silence"
 
 
 class CorrelateState:
@@ -25,6 +26,8 @@ class CorrelateState:
     def __init__(self, knobs: Knobs) -> None:
         self.knobs = knobs
         self.budget = BudgetState(knobs)
+        self.watchers = Watchers()
+        self._watched = self.watchers.to_bytes()
         self.calls = CallGraph()
         self.incidents: dict[str, Incident] = {}
         self.anomalies: dict[str, Anomaly] = {}
@@ -96,6 +99,9 @@ class CorrelateState:
         budget = self.budget.to_bytes()
         if budget is not None:
             out[_BUDGET] = budget
+        watched = self.watchers.to_bytes()
+        if watched != self._watched:
+            out[_SILENCE] = self._watched = watched
         return out
 
     def _segment(self, name: str) -> bytes | None:
@@ -117,6 +123,8 @@ class CorrelateState:
                 state.calls = CallGraph(tuple(pair) for pair in json.loads(blob))
             elif name == _BUDGET:
                 state.budget.restore(blob)
+            elif name == _SILENCE:
+                state.watchers, state._watched = Watchers.from_bytes(blob), blob
             elif name.startswith(_INCIDENT):
                 incident = _from_bytes(blob)
                 state.incidents[incident.incident_id] = incident
