@@ -25,9 +25,9 @@ _TYPES = ("http", "https", "h2", "h3", "grpc", "grpcs", "ws", "wss")
 _HINT = r"^(?:(?:https?|h2|h3|grpcs?|wss?) )?\d{4}-\d\d-\d\dT[0-9:.]+Z [^ ]+ [^ ]+:\d+ [^ ]+ -?\d"
 _LINE = (
     r"^(?:(?P<type>https?|h2|h3|grpcs?|wss?) )?(?P<time>[^ ]+) [^ ]+ (?P<client>[^ ]+) [^ ]+ (?P<request_s>-?[\d.]+) (?P<target_s>-?[\d.]+)"
-    r" (?P<response_s>-?[\d.]+) (?P<status>\d{3}|-) [^ ]+ -?\d+ (?P<size>-?\d{1,18}) \"(?P<request>.*?)\""
+    r" (?P<response_s>-?[\d.]+) (?P<status>\d{3}|-) (?P<target_status>[^ ]+) -?\d+ (?P<size>-?\d{1,18}) \"(?P<request>.*?)\""
     r"(?: \"(?P<agent>(?:[^\"\\]|\\.)*)\" [^ ]+ [^ ]+(?: [^ ]+ \"(?P<trace>[^\"]*)\" \"(?P<domain>[^\"]*)\" \"[^\"]*\""
-    r" [^ ]+ (?P<created>[^ ]+)(?: .*)?)?)?$"
+    r" [^ ]+ (?P<created>[^ ]+)(?: \"[^\"]*\" \"[^\"]*\" \"(?P<reason>[^\"]*)\".*| .*)?)?)?$"
 )
 _NUMBER = r"^(?:-1|\d+(?:\.\d+)?|\.\d+)$"
 _ROOT = "Root=1-"
@@ -63,6 +63,8 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     columns["client_address"] = read_addresses(logged(fields["client"]), always_port=True)
     columns["user_agent_original"] = logged(fields["agent"])
     columns["server_address"] = pc.coalesce(columns["server_address"], logged(fields["domain"]))
+    columns["upstream_status"] = logged(fields["target_status"])
+    columns["error_reason"] = logged(fields["reason"])
     columns["trace_id"] = _trace_ids(fields["trace"])
     classic = pc.equal(fields["type"], "")
     if pc.any(classic).as_py():
@@ -71,12 +73,12 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
 
 
 def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
-    cut = Pieces(lines, '"', 11)
+    cut = Pieces(lines, '"', 16)
     head = Pieces(cut.at(0), " ")  # counted from the end, the fields of both balancers stand in the same places
-    alb = (cut.count == 12) & (head.count == 13)
+    alb = (cut.count == 17) & (head.count == 13)
     elb = (cut.count == 5) & (head.count == 12)
     sure = (alb | elb) & equals(cut.at(2), " ") & ~holds(lines, '\\"')
-    names = ("size", None, None, "status", "response_s", "target_s", "request_s", None, "client", None, "time")
+    names = ("size", None, "target_status", "status", "response_s", "target_s", "request_s", None, "client", None, "time")
     fields = {name: head.at(-2 - place).fill_null("") for place, name in enumerate(names) if name}
     kind = head.at(0)
     sure &= equals(kind, *_TYPES) | elb
@@ -85,9 +87,10 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     if alb.any():
         behind = Pieces(cut.at(10).fill_null(""), " ")  # ' priority created '
         sure &= elb | ((behind.count == 4) & equals(cut.at(6), " ") & equals(cut.at(8), " "))
-        fields["created"], fields["trace"], fields["domain"] = (texts.fill_null("") for texts in (behind.at(2), cut.at(5), cut.at(7)))
+        found = {"created": behind.at(2), "trace": cut.at(5), "domain": cut.at(7), "reason": cut.at(15)}
+        fields.update({name: texts.fill_null("") for name, texts in found.items()})
     else:
-        fields["created"] = fields["trace"] = fields["domain"] = constant("", len(lines))
+        fields.update(dict.fromkeys(("created", "trace", "domain", "reason"), constant("", len(lines))))
     sure &= matches(fields["status"], r"^(?:\d{3}|-)$") & matches(fields["size"], r"^-?\d{1,18}$")
     return fields, sure
 

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.cuts import Pieces, equals, holds, matches, where
+from udfs.formats.cuts import Pieces, equals, few_match, holds, matches, where
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import is_address
 
@@ -128,7 +128,10 @@ def _read_usual(tails: _Tails, rest: pa.Array, combined: NDArray[Any]) -> NDArra
     named = ~integer & ~seconds & matches(first, _ID)
     tails.fill("request_id", named, first)
     tails.name(named & ~combined & (words.count <= 3), "aws_apigateway")
-    done = ingress | traefik | (alone & (integer | seconds | named)) | pair
+    keyed = (words.count == 3) & few_match(first, r"^(?:kong_)?request_id[:=]$")
+    if keyed.any():
+        tails.fill("request_id", keyed, pc.utf8_trim(second, '"'))
+    done = keyed | ingress | traefik | (alone & (integer | seconds | named)) | pair
     done |= seconds & (words.count == 3)
     done |= named & ~combined & (words.count <= 3)
     done |= alone & equals(first, "-")

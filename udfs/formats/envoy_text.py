@@ -24,7 +24,8 @@ __all__ = ["looks_like", "parse"]
 
 _HINT = r"^(?:ACCESS )?\[\d{4}-\d\d-\d\d[T ][0-9:.]+[^ \]]*\] \""
 _LINE = (
-    r"^(?:ACCESS )?\[(?P<time>[^\]]+)\] \"(?P<request>.*?)\" (?P<status>\d{1,3}|-) [^ ]+ (?P<istio>[^ ]+ [^ ]+ \".*?\" )?(?:\d+|-)"
+    r"^(?:ACCESS )?\[(?P<time>[^\]]+)\] \"(?P<request>.*?)\" (?P<status>\d{1,3}|-) (?P<flags>[^ ]+)"
+    r" (?P<istio>[^ ]+ [^ ]+ \".*?\" )?(?:\d+|-)"
     r" (?P<size>\d{1,18}|-) (?P<duration>-?\d{1,15}|-) [^ ]+ \"(?P<forwarded>[^\"]*)\" \"(?P<agent>.*?)\" \"(?P<request_id>[^\"]*)\""
     r" \"(?P<authority>[^\"]*)\" \"[^\"]*\"(?: (?P<cluster>[^ ]+) [^ ]+ [^ ]+ (?P<remote>[^ ]+)(?: .*)?| .*)?$"
 )
@@ -60,6 +61,8 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     columns["user_agent_original"] = logged(fields["agent"])
     columns["server_address"] = pc.coalesce(logged(fields["authority"]), columns["server_address"])
     columns["request_id"] = logged(fields["request_id"])
+    columns["response_flags"] = logged(fields["flags"])
+    columns["forwarded_for"] = forwarded
     istio = pc.not_equal(fields["istio"], "")
     if pc.any(istio).as_py():
         columns["format"] = pc.if_else(istio, "istio_text", columns["format"])
@@ -94,6 +97,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
         "time": pc.binary_slice(head.cast(pa.binary()), 1, -2).cast(pa.string()),
         "request": cut.at(1).fill_null(""),
         "status": before.at(1).fill_null(""),
+        "flags": before.at(2).fill_null(""),
         "istio": pc.if_else(pa.array(istio), "istio", ""),
         "size": size,
         "duration": duration,

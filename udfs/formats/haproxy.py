@@ -15,7 +15,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from udfs.formats.access_lines import start_access
-from udfs.formats.cuts import Pieces, cut_lines, equals, matches
+from udfs.formats.cuts import Pieces, cut_lines, equals, logged, matches
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import read_addresses
 from udfs.formats.values.times import read_clf_times
@@ -25,7 +25,7 @@ __all__ = ["looks_like", "parse"]
 _HINT = r"^[^ ]+:\d+ \[\d{1,2}/[A-Za-z]{3}/\d{4}:[0-9:.]+\] [^ ]+ [^ ]+/[^ ]+ -?\d+/"
 _LINE = (
     r"^(?P<client>[^ ]+) \[(?P<time>[^\]]+)\] [^ ]+ [^ ]+ (?:-?\d+/){3,4}\+?(?P<total>-?\d{1,15})"
-    r" (?P<status>\d{1,3}|-1) \+?(?P<size>-?\d{1,18}) .*?\"(?P<request>[^\"]*)(?:\".*)?$"
+    r" (?P<status>\d{1,3}|-1) \+?(?P<size>-?\d{1,18}) (?:[^ ]+ [^ ]+ (?P<state>[^ ]{2,4}) )?.*?\"(?P<request>[^\"]*)(?:\".*)?$"
 )
 _TIMERS = r"^(?:-?\d+/){3,4}\+?-?\d{1,15}$"
 
@@ -54,6 +54,7 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
         duration=total,
         time=(*_times(fields["time"]), fields["time"]),
     )
+    parsed.columns["termination_state"] = logged(fields["state"])
     parsed.columns["client_address"] = read_addresses(fields["client"], always_port=True)
     return parsed, cut.taken
 
@@ -73,9 +74,9 @@ def _times(texts: pa.Array) -> tuple[pa.Array, NDArray[Any] | None]:
 
 def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     cut = Pieces(lines, '"', 2)
-    head = Pieces(cut.at(0), " ", 7)  # what is behind the bytes is not read
+    head = Pieces(cut.at(0), " ", 10)  # what is behind the termination state is not read
     time, timers = head.at(1).fill_null(""), head.at(4).fill_null("")
-    sure = (cut.count == 3) & (head.count == 8)
+    sure = (cut.count == 3) & (head.count == 11)
     sure &= pc.starts_with(time, "[").to_numpy(zero_copy_only=False) & pc.ends_with(time, "]").to_numpy(zero_copy_only=False)
     size, status = head.at(6).fill_null(""), head.at(5).fill_null("")
     sure &= matches(timers, _TIMERS) & matches(size, r"^-?\d{1,18}$") & matches(status, r"^(?:\d{1,3}|-1)$")
@@ -87,6 +88,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
         "total": total,
         "status": status,
         "size": size,
+        "state": head.at(9).fill_null(""),
         "request": cut.at(1).fill_null(""),
     }
     return fields, sure

@@ -14,7 +14,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.cuts import Pieces, equals, few_match, logged, match_lines, matches
+from udfs.formats.cuts import Pieces, cut_lines, equals, few_match, logged, matches
 from udfs.formats.values.times import read_time_texts
 
 __all__ = ["Wrapped", "read_cri", "read_syslog"]
@@ -32,6 +32,7 @@ _RFC5424 = (
     r"^<(?P<pri>\d{1,3})>1 (?P<time>[^ ]+) (?P<host>[^ ]+) (?P<app>[^ ]+) (?P<pid>[^ ]+) [^ ]+"
     r" (?:-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*\")*\])+)(?: (?:\x{FEFF})?(?P<line>.*))?$"
 )
+_WIDTH = 16
 _SEVERITIES = pa.array(["FATAL", "FATAL", "FATAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG"])
 
 
@@ -65,15 +66,48 @@ def read_syslog(lines: pa.Array) -> list[Wrapped]:
     """Lines of syslog messages of both kinds. Cost: 1-2 us a line."""
     modern = matches(lines, r"^<\d{1,3}>1 ")
     found = []
-    for rows, pattern in ((np.flatnonzero(modern), _RFC5424), (np.flatnonzero(~modern), _RFC3164)):
+    for rows, quick, pattern in ((np.flatnonzero(modern), _quick_5424, _RFC5424), (np.flatnonzero(~modern), _quick_3164, _RFC3164)):
         if len(rows):
-            fields, matched = match_lines(lines if len(rows) == len(lines) else lines.take(pa.array(rows)), pattern)
-            rows = rows[matched]
-            if pattern is _RFC3164:
-                fields, rows = _without_doubtful(fields, rows)
+            cut = cut_lines(lines if len(rows) == len(lines) else lines.take(pa.array(rows)), rows, quick, pattern)
+            fields, rows = (cut.fields, cut.line) if quick is _quick_5424 else _without_doubtful(cut.fields, cut.line)
             if len(rows):
                 found.append(_unwrap(fields, rows))
     return found
+
+
+def _quick_5424(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
+    """Messages without structured data."""
+    cut = Pieces(lines, " ", 7)
+    line = cut.at(7).fill_null("")
+    sure = (cut.count >= 7) & equals(cut.at(6), "-") & ~pc.starts_with(line, "\ufeff").to_numpy(zero_copy_only=False)
+    fields = {name: cut.at(place).fill_null("") for place, name in enumerate(("time", "host", "app"), 1)}
+    return {"pri": Pieces(pc.utf8_ltrim(cut.at(0), "<"), ">").at(0), **fields, "line": line}, sure
+
+
+def _quick_3164(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
+    """Messages with a time of fixed width, with or without a host before the tag."""
+    n = len(lines)
+    angled = pc.starts_with(lines, "<")
+    halves = Pieces(lines, ">", 1)
+    rest = pc.if_else(angled, halves.at(1).fill_null(""), lines)
+    raw = rest.cast(pa.binary())
+    words = Pieces(pc.binary_slice(raw, _WIDTH, 2**31 - 1).cast(pa.string()), " ", 2)
+    first, second = words.at(0), words.at(1).fill_null("")
+    tagged = pc.ends_with(first, ":").to_numpy(zero_copy_only=False)
+    hosted = ~tagged & pc.ends_with(second, ":").to_numpy(zero_copy_only=False) & matches(first, rf"^(?:{_HOST})$")
+    sure = (tagged | hosted) & few_match(pc.binary_slice(raw, 0, _WIDTH).cast(pa.string()), rf"^(?:{_MONTH}) $")
+    tag = Pieces(pc.utf8_rtrim(pc.if_else(pa.array(tagged), first, second), ":"), "[")
+    app = tag.at(0)
+    sure &= ~equals(app, "") & ~matches(app, r"[:\]\"]") & (tag.count <= 2) & ~(tagged & (words.count == 3) & equals(words.at(2), ""))
+    pri = pc.if_else(angled, pc.utf8_ltrim(halves.at(0), "<"), "")
+    sure &= few_match(pri, r"^\d{0,3}$")
+    tail = words.at(2).fill_null("")
+    if tagged.any():
+        spaced = pc.binary_join_element_wise(second, tail, " ")
+        tail = pc.if_else(pa.array(tagged), pc.if_else(pa.array(words.count == 3), spaced, second), tail)
+    nothing = pa.repeat(pa.scalar(""), n)
+    fields = {"pri": pri, "time": nothing, "host": pc.if_else(pa.array(hosted), first, ""), "app": app, "bare": nothing, "line": tail}
+    return fields, sure
 
 
 def _without_doubtful(fields: dict[str, pa.Array], rows: NDArray[Any]) -> tuple[dict[str, pa.Array], NDArray[Any]]:

@@ -14,8 +14,9 @@ from udfs.formats.envelope import is_envelope, read_envelopes
 from udfs.formats.json_lines import load_lines, read_objects
 from udfs.formats.otlp import is_export, read_exports
 from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.shipped import is_shipped, unwrap_shipped, without_line_end
 from udfs.formats.user_format import read_user_objects
-from udfs.normalise.detect_texts import read_texts
+from udfs.normalise.detect_texts import open_wrapped, read_texts
 from udfs.normalise.settings import NormaliseSettings
 
 __all__ = ["read_lines"]
@@ -51,7 +52,7 @@ def read_lines(
     results: list[Parsed] = []
     left: list[NDArray[Any]] = []
     if len(json_rows):
-        parsed, not_json = _read_json(lines if len(json_rows) == n else lines.take(pa.array(json_rows)), json_rows, settings)
+        parsed, not_json = _read_json(lines if len(json_rows) == n else lines.take(pa.array(json_rows)), json_rows, settings, depth)
         results += parsed
         left.append(not_json)
     if len(json_rows) < n:
@@ -77,7 +78,7 @@ def _match_bytes(lines: pa.Array) -> pa.Array:
     return pc.is_in(heads, pa.array([b"{", b"[", b" ", b"\t"], heads.type))
 
 
-def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings) -> tuple[list[Parsed], NDArray[Any]]:
+def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, depth: int) -> tuple[list[Parsed], NDArray[Any]]:
     """Results of JSON lines, and the rows that were no JSON after all but may be lines of a text format ('[...')."""
     texts: list[bytes] = lines.to_numpy(zero_copy_only=False).tolist()  # several times faster than to_pylist
     lengths = pc.binary_length(lines)
@@ -94,7 +95,7 @@ def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings)
     else:
         refused_rows = Parsed(_NO_LINES)
     results = [refused_rows] if len(refused_rows.line) else []
-    results += _read_values(values, rows, settings)
+    results += _read_values(values, rows, settings, depth)
     return results, np.array(not_json, np.int64)
 
 
@@ -130,18 +131,21 @@ def _is_utf8(text: bytes) -> bool:
     return True
 
 
-def _read_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
+def _read_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings, depth: int) -> list[Parsed]:
     """A user's own formats, OTLP exports and other objects."""
     own: list[Parsed] = []
     if values and any(each.is_json for each in settings.formats):
         own, values, rows = read_user_objects(settings.formats, values, rows)
-    return own + _read_known_values(values, rows, settings)
+    return own + _read_known_values(values, rows, settings, depth)
 
 
-def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings) -> list[Parsed]:
+def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings, depth: int) -> list[Parsed]:
     if not values:
         return []
     # An export has few keys, an event has many: most batches are ruled out by their lengths.
+    shipped = [place for place, value in enumerate(values) if ("log" in value or "message" in value) and is_shipped(value)] if depth else []
+    if shipped:
+        return _read_shipped(values, rows, settings, np.array(shipped), depth)
     few_keys = min(map(len, values)) <= 3
     exports = [place for place, value in enumerate(values) if is_export(value)] if few_keys else []
     wrapped = [place for place, value in enumerate(values) if is_envelope(value)] if few_keys else []
@@ -155,6 +159,21 @@ def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], setting
     if others.any():
         results += read_objects([values[place] for place in np.flatnonzero(others).tolist()], rows[others], settings.field_mapping)
     return results
+
+
+def _read_shipped(
+    values: list[dict[str, Any]], rows: NDArray[Any], settings: NormaliseSettings, shipped: NDArray[Any], depth: int
+) -> list[Parsed]:
+    """Lines within objects of log shippers; objects whose line is of no known format are read like any others."""
+    wrapped = unwrap_shipped([values[place] for place in shipped.tolist()])
+    closed: list[NDArray[Any]] = []
+    results = open_wrapped(wrapped, rows[shipped], settings, _read_inner, depth, closed)
+    others = np.ones(len(values), bool)
+    others[shipped] = False
+    if closed:
+        others[shipped[np.concatenate(closed)]] = True
+    rest = np.flatnonzero(others)
+    return results + _read_known_values([without_line_end(values[place]) for place in rest.tolist()], rows[rest], settings, 0)
 
 
 def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, record: NDArray[Any], depth: int) -> list[Parsed]:

@@ -54,7 +54,7 @@ Inner = Callable[[pa.Array, NormaliseSettings, int], list[Parsed]]
 _IIS_NATIVE = _Native(iis.looks_native, iis.parse_native)
 _BY_SHAPE: dict[int, tuple[Any, ...]] = {
     Shape.OTHER: (common_log, haproxy, aws_alb, _IIS_NATIVE, server_text, apigateway_text, logfmt),
-    Shape.ISO_TIME: (aws_alb, logfmt),
+    Shape.ISO_TIME: (logfmt,),
     Shape.ISO_BLANK: (iis, openstack_api, logfmt),
     Shape.ISO_TAB: (cloudfront,),
     Shape.SLASHED: (zoraxy,),
@@ -71,6 +71,7 @@ _FIELDS = r"(?i)^#Fields:"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
 _MOST_HEADERS = 8
 _LOG_REASONS = frozenset({"unknown_format", "empty"})
+_CLOSED_REASONS = frozenset({"unknown_format", "empty", "not_access", "control_characters", "invalid_json", "too_long", "invalid_utf8"})
 
 
 def read_texts(
@@ -95,6 +96,10 @@ def read_texts(
     shapes = read_shapes(work.texts)
     _read_headed(work, shapes, record[work.rows], settings)
     shapes = read_shapes(work.texts) if len(work.rows) < len(shapes) else shapes
+    iso = np.flatnonzero(shapes == Shape.ISO_TIME)
+    if len(iso):  # a Classic balancer's line starts like an envelope
+        work.offer(aws_alb, iso)
+        shapes = read_shapes(work.texts) if len(work.rows) < len(shapes) else shapes
     if depth:
         _open_envelopes(work, shapes, settings, inner, depth)
         shapes = read_shapes(work.texts) if len(work.rows) < len(shapes) else shapes
@@ -204,18 +209,25 @@ def _open_envelopes(work: _Work, shapes: NDArray[Any], settings: NormaliseSettin
         work.done(results, np.concatenate(places))
 
 
-def open_wrapped(wrapped: Wrapped, rows: NDArray[Any], settings: NormaliseSettings, inner: Inner, depth: int) -> list[Parsed]:
+def open_wrapped(
+    wrapped: Wrapped, rows: NDArray[Any], settings: NormaliseSettings, inner: Inner, depth: int, closed: list[NDArray[Any]] | None = None
+) -> list[Parsed]:
     """Events of lines within envelopes; what is of no known format becomes a log record with what the envelope tells.
 
     Parameters
     ----------
     rows : int64[m], input line of each envelope
+    closed : gets the places of envelopes whose line is of no known format, instead of their becoming log records here
     """
     results = inner(wrapped.lines.cast(pa.large_binary()), settings, depth - 1)
     found: list[Parsed] = []
     for result in results:
-        logs = [row for row, refusal in result.refused.items() if refusal.reason in _LOG_REASONS and refusal.original is None]
-        if logs:
+        reasons = _LOG_REASONS if closed is None else _CLOSED_REASONS
+        logs = [row for row, refusal in result.refused.items() if refusal.reason in reasons and refusal.original is None]
+        if logs and closed is not None:
+            closed.append(result.line[np.array(logs)])
+            result = _without(result, np.array(logs))
+        elif logs:
             found.append(_log_records(wrapped, result, np.array(logs), rows))
             result = _without(result, np.array(logs))
         if len(result.line):
