@@ -1,6 +1,6 @@
 """Cloudflare Logpush, data set HTTP requests: https://developers.cloudflare.com/logs/reference/log-fields/zone/http_requests/.
 
-Times are RFC 3339 or epoch numbers as the job is set up; the duration is end - start.
+Times are RFC 3339, or epoch numbers in s, ms or ns as the job is set up (`timestamp_format`); the duration is end - start.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ CLOUDFLARE_JSON = Dialect(
     (
         frozenset({"RayID", "ClientRequestMethod"}),
         frozenset({"EdgeStartTimestamp", "ClientRequestHost"}),
+        frozenset({"EdgeStartTimestamp", "RayID"}),
+        frozenset({"EdgeStartTimestamp", "EdgeResponseStatus"}),
         frozenset({"EdgeResponseStatus", "ClientIP"}),
     ),
     {
@@ -23,11 +25,15 @@ CLOUDFLARE_JSON = Dialect(
         "ClientRequestURI": "url_path",
         "ClientRequestPath": "url_path",
         "EdgeResponseStatus": "http_response_status_code",
+        "EdgeResponseBodyBytes": "http_response_body_size",
         "EdgeResponseBytes": "http_response_body_size",
         "ClientIP": "client_address",
         "ClientRequestUserAgent": "user_agent_original",
         "ClientRequestHost": "server_address",
         "RayID": "request_id",
+        "OriginResponseStatus": "upstream_status",
+        "RequestHeaders.traceparent": "trace_id",
+        "SecurityAction": "error_reason",
     },
     is_access=True,
 )

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+import re
+from collections.abc import Callable, Mapping, Sequence, Set
+from dataclasses import dataclass, field, replace
+from functools import cached_property, lru_cache
+from typing import Any, NamedTuple
 
-__all__ = ["HINT_TARGETS", "TARGETS", "TEXT_TARGETS", "Dialect"]
+from udfs.formats.parsed import Parsed
+
+__all__ = ["HINT_TARGETS", "TARGETS", "TEXT_TARGETS", "Dialect", "DialectIndex", "fold_key"]
+
+_SEPARATORS = re.compile(r"[^0-9a-z]+")
+_HEADER = re.compile(r"%?(?:REQ|RESP)\(([^?)]*)(?:\?[^)]*)?\)(?::\d+)?%?")
 
 TEXT_TARGETS = (
     "kind", "environment", "service_name", "http_request_method", "url_path", "url_query", "http_route", "user_agent_original",
@@ -41,27 +49,76 @@ TARGETS = (
 """What a key can be mapped to: fields of the event schema, or a form of one."""
 
 
-@dataclass(frozen=True)
+class DialectIndex(NamedTuple):
+    """Look-ups from the keys of an object to the targets of a dialect."""
+
+    exact: Mapping[str, tuple[int, str]]
+    """Dotted path as documented -> its rank (0 = goes first) and target."""
+    folded: Mapping[str, tuple[int, str]]
+    """Folded path -> rank and target."""
+    containers: frozenset[str]
+    """Folded paths of the objects that paths reach into."""
+
+
+@dataclass(frozen=True, eq=False)
 class Dialect:
-    """One way of writing an event as a JSON object. Nested keys are written with dots: 'request.method'."""
+    """One way of writing an event as a JSON object. Nested keys are written with dots: 'request.method'.
+
+    Whether a log nests its keys or writes them with dots makes no difference, nor do case and separators: 'http.request.id' is also
+    found as {"http": {"request": {"id": ..}}} and as 'httpRequestId'. A key written exactly as in the dialect goes first.
+    """
 
     name: str
     """Goes into the column `format`."""
     signature: tuple[frozenset[str], ...]
     """The dialect is this one when all keys of one of these sets are there; () = always."""
     keys: Mapping[str, str]
-    """Key -> target. Of several keys with one target the first that holds something counts."""
-    nested: bool = field(default=False)
-    """Whether keys reach into objects."""
+    """Path -> target. Of several paths with one target the first that holds something counts. A target that starts with '_' is
+    handed to `finish` as it is."""
     is_access: bool = field(default=False)
     """Whether every line is an access line."""
+    loose: frozenset[str] = field(default=frozenset())
+    """Keys that mean something else in other logs: what cannot be read there is ignored unless the line names a method or path."""
+    packed: frozenset[str] = field(default=frozenset())
+    """Keys whose objects may be written as a string of JSON."""
+    finish: Callable[[Parsed, Mapping[str, Sequence[Any]]], None] | None = field(default=None)
+    """Last changes to the columns read; gets the values of the targets that start with '_'."""
 
     def __post_init__(self) -> None:
         """Refuse targets that are not there."""
-        unknown = set(self.keys.values()) - set(TARGETS)
+        unknown = {target for target in self.keys.values() if not target.startswith("_")} - set(TARGETS)
         if unknown:
             raise ValueError(f"dialect {self.name}: unknown targets {sorted(unknown)}")
 
-    def matches(self, keys: frozenset[str]) -> bool:
+    def matches(self, keys: Set[str]) -> bool:
         """Whether an object with these (top-level) keys is written in this dialect."""
         return not self.signature or any(required <= keys for required in self.signature)
+
+    def with_keys(self, own: Mapping[str, str]) -> Dialect:
+        """The dialect with a user's own keys before the built-in ones."""
+        return replace(self, keys={**own, **{key: target for key, target in self.keys.items() if key not in own}})
+
+    @cached_property
+    def index(self) -> DialectIndex:
+        """The look-ups, made once."""
+        exact: dict[str, tuple[int, str]] = {}
+        folded: dict[str, tuple[int, str]] = {}
+        containers: set[str] = set()
+        for rank, (path, target) in enumerate(self.keys.items()):
+            exact[path] = (rank, target)
+            # '@t' is no 't'.
+            if len(path) > 4 or path.isalnum():
+                folded.setdefault(fold_key(path), (rank, target))
+            containers.update(fold_key(path[:place]) for place, letter in enumerate(path) if letter == "." and place)
+        return DialectIndex(exact, folded, frozenset(containers))
+
+
+@lru_cache(maxsize=4096)
+def fold_key(key: str) -> str:
+    """A key without case and separators; of Envoy's '%REQ(X-REQUEST-ID)%' the header's name.
+
+    >>> fold_key("request_Id"), fold_key("%REQ(:AUTHORITY)%"), fold_key("http.request.id")
+    ('requestid', 'authority', 'httprequestid')
+    """
+    header = _HEADER.fullmatch(key)
+    return _SEPARATORS.sub("", (header.group(1) if header else key).lower())

@@ -196,6 +196,8 @@ def _plain(value: dict[str, Any]) -> dict[str, Any] | None:
     status = status_code(value.get("http_response_status_code"))
     duration = duration_ms(value.get("duration_ms"))
     target = value.get("url_path")
+    if isinstance(target, (int, dict)):
+        raise ValueError("no path")
     if isinstance(target, list):
         target = target[0]
     target = json.dumps(target, separators=(",", ":")) if isinstance(target, dict) else None if target is None else str(target)
