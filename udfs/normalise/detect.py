@@ -11,7 +11,7 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from udfs.formats.envelope import is_envelope, read_envelopes
-from udfs.formats.json_lines import load_lines, read_objects
+from udfs.formats.json_lines import load_lines, read_json_lines, read_objects
 from udfs.formats.otlp import is_export, read_exports
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.shipped import is_shipped, unwrap_shipped, without_line_end
@@ -87,6 +87,13 @@ def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings,
         for place in np.flatnonzero(pc.greater(lengths, settings.max_json_bytes).to_numpy(zero_copy_only=False)).tolist():
             refused[place] = Refusal("too_long", f"{len(texts[place])} bytes, at most {settings.max_json_bytes} are read")
             texts[place] = b"{}"
+    results: list[Parsed] = []
+    if not any(each.is_json for each in settings.formats):
+        results, left = read_json_lines(texts, rows, settings.field_mapping)
+        if not left:
+            return results, _NO_LINES
+        refused = {place: refused[row] for place, row in enumerate(left) if row in refused}
+        texts, rows = [texts[row] for row in left], rows[np.array(left, np.int64)]
     values = load_lines(texts)
     kinds = set(map(type, values))
     not_json: list[int] = []
@@ -94,7 +101,7 @@ def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings,
         values, rows, refused_rows, not_json = _sort_out(values, texts, rows, refused)
     else:
         refused_rows = Parsed(_NO_LINES)
-    results = [refused_rows] if len(refused_rows.line) else []
+    results += [refused_rows] if len(refused_rows.line) else []
     results += _read_values(values, rows, settings, depth)
     return results, np.array(not_json, np.int64)
 
