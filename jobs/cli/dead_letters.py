@@ -169,9 +169,7 @@ def _retry(client: Any, selection: Selection, config: Config, args: argparse.Nam
     good = [place for place in range(len(letters)) if place not in refused]
     still = len(letters) - len(good)
     if still:
-        reasons = ", ".join(
-            f"{item['values']} {item['counts']}" for item in pa.chunked_array(dead["reason"].chunks).value_counts().to_pylist()
-        )
+        reasons = ", ".join(f"{item['values']} {item['counts']}" for item in dead["reason"].value_counts().to_pylist())
         print(f"anomasec: {still} of {len(letters)} still cannot be read and are not sent: {reasons}", file=sys.stderr)
     if args.dry_run:
         print(f"{len(good)} letters would be sent")

@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "Look": (
         ("sql", "query the store; --describe documents every column"),
         ("report", "one HTML page: traffic, errors, latency, anomalies, incidents"),
+        ("dead-letters", "what could not be read: list, show, mend and send again"),
+        ("doctor", "what is recognised in a file or topic, what is missing, what to change in the gateway"),
     ),
     "Tune": (
         ("check", "is my SQL right? says what is wrong and where, explains the plan"),
@@ -113,7 +115,7 @@ def _split(argv: list[str]) -> tuple[list[str], list[str]]:
 
 def _load(name: str) -> ModuleType:
     known = [command for group in COMMANDS.values() for command, _ in group]
-    module_name = f"jobs.cli.{name}"
+    module_name = f"jobs.cli.{name.replace('-', '_')}"
     if name not in known:
         near = difflib.get_close_matches(name, known, 1)
         raise AnomasecError(f"unknown command '{name}'", f"did you mean `anomasec {near[0]}`?" if near else "see `anomasec --help`")

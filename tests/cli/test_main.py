@@ -36,9 +36,10 @@ def test_help_names_every_command(capsys: pytest.CaptureFixture[str]) -> None:
 
 @pytest.mark.parametrize("command", COMMANDS)
 def test_a_command_keeps_the_convention(command: str) -> None:
-    if importlib.util.find_spec(f"jobs.cli.{command}") is None:
+    module_name = f"jobs.cli.{command.replace('-', '_')}"
+    if importlib.util.find_spec(module_name) is None:
         pytest.skip("not there yet")
-    module = importlib.import_module(f"jobs.cli.{command}")
+    module = importlib.import_module(module_name)
     assert command == module.NAME
     assert module.HELP
     assert "\n" not in module.HELP
