@@ -135,12 +135,9 @@ ADVICE = (
         "aws_apigateway.*|aws_http.*",
         "Amazon API Gateway",
         (*_ALL,),
-        'access log format: {"requestId":"$context.requestId","requestTimeEpoch":$context.requestTimeEpoch,
-'
-        '"ip":"$context.identity.sourceIp","httpMethod":"$context.httpMethod","path":"$context.path",
-'
-        '"resourcePath":"$context.resourcePath","status":"$context.status","responseLength":"$context.responseLength",
-'
+        'access log format: {"requestId":"$context.requestId","requestTimeEpoch":$context.requestTimeEpoch,\n'
+        '"ip":"$context.identity.sourceIp","httpMethod":"$context.httpMethod","path":"$context.path",\n'
+        '"resourcePath":"$context.resourcePath","status":"$context.status","responseLength":"$context.responseLength",\n'
         '"responseLatency":"$context.responseLatency","userAgent":"$context.identity.userAgent"}',
     ),
     Advice(
