@@ -18,7 +18,7 @@ import polars as pl
 import pyarrow as pa
 
 from jobs.knobs import Knobs, read_knobs
-from jobs.measure.baseline import causal_baselines
+from jobs.measure.baseline import BaselineColumns, causal_baselines
 from jobs.score.local import local_environment
 from jobs.score.mistakes import root_cause
 from jobs.score.series_csv import SeriesFile, read_series, write_verdicts
@@ -32,7 +32,7 @@ from udfs.scorers.forest_model import load_current
 __all__ = ["BacktestSummary", "backtest", "points_of", "score_files"]
 
 _ROWS_PER_FILE = 100_000
-_VERDICTS = ("score", "expected", "lower", "upper", "is_anomaly", "reason")
+_VERDICTS = ("score", "surprise", "expected", "lower", "upper", "is_anomaly", "reason")
 
 
 @dataclass(frozen=True)
@@ -99,13 +99,11 @@ def points_of(file: SeriesFile, first_row: int, knobs: Knobs) -> pa.Table:
     Schema `POINT.arrow`. `revision` holds the number of the row within the backtest (from `first_row`): the one column that SQL
     carries through untouched, and by which the verdicts find their rows again, since times and names may repeat.
     """
-    columns = {name: np.full(file.rows, np.nan) for name in ("expected", "spread", "seasonal_expected", "previous")}
-    history = np.zeros(file.rows, dtype=np.int32)
+    known = BaselineColumns.unknown(file.rows)
     for rows in file.series():
         baselines = causal_baselines(file.time_us[rows], file.value[rows], knobs.measure_history)
-        for name, column in columns.items():
-            column[rows] = getattr(baselines, name)
-        history[rows] = baselines.history_count
+        for name, column in vars(baselines).items():
+            getattr(known, name)[rows] = column
     given = {
         "time": pa.array(file.time_us).cast(pa.timestamp("us", tz="UTC")),
         "environment": _constant("", file.rows),
@@ -115,8 +113,7 @@ def points_of(file: SeriesFile, first_row: int, knobs: Knobs) -> pa.Table:
         "width_s": pa.array(np.zeros(file.rows, dtype=np.int32)),
         "value": pa.array(file.value, from_pandas=True),
         "weight": pa.nulls(file.rows, pa.float64()),
-        **{name: pa.array(column, from_pandas=True) for name, column in columns.items()},
-        "history_count": pa.array(history),
+        **{name: pa.array(column, from_pandas=True) for name, column in vars(known).items()},
         "revision": pa.array(np.arange(first_row, first_row + file.rows)),
         "source": _constant("csv", file.rows),
         "emitted_at": pa.array(file.time_us // 1000).cast(pa.timestamp("ms", tz="UTC")),

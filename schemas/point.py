@@ -21,6 +21,14 @@ _SERIES = (
 
 _IDENTITY = ("environment", "entity_kind", "entity", "metric", "width_s", "time")
 
+_SURPRISES = (
+    f64("season_surprise", "How rarely it lay as far from the usual value at this time of day (from its level, while that is unknown)."),
+    f64("step_surprise", "How rarely it moved as far from the points just before; the time of day allowed for."),
+    f64("drift_surprise", "How rarely the last half hour of points lay as far to one side of the usual."),
+    f64("noise_surprise", "How rarely the last points jumped about as much."),
+)
+"""-log10 of the share of the series' own past that was as far off: 3 = once in 1,000 points; null while warming up."""
+
 POINT = Record(
     "points",
     "One value of one metric of one entity in one window, with the baseline it is to be judged by.",
@@ -33,6 +41,7 @@ POINT = Record(
         f64("seasonal_expected", "Expected from the same time of earlier days; null when not yet known."),
         i32("history_count", "Earlier points of the series that the baseline rests on."),
         f64("previous", "Value of the point before; null on the first."),
+        *_SURPRISES,
         i64("revision", "1 + number of amendments by late data: the highest is the truth."),
         text(
             "source",
@@ -45,7 +54,7 @@ POINT = Record(
     order_by=_IDENTITY,
 )
 
-BASELINE_COLUMNS = ("expected", "spread", "seasonal_expected", "history_count", "previous")
+BASELINE_COLUMNS = ("expected", "spread", "seasonal_expected", "history_count", "previous", *(f.name for f in _SURPRISES))
 
 SCORE = Record(
     "scores",
@@ -54,7 +63,8 @@ SCORE = Record(
         *_SERIES,
         f64("value", "The value that was judged."),
         f64("weight", "How many events the value rests on."),
-        f64("score", "0..100, high = anomalous; null while warming up."),
+        f64("score", "0..100: 100 (1 - 10^(-surprise / 5)); 60 = 1 point in 100 of its own past, 75 = 1,000, 90 = 100,000; null = warming up."),
+        f64("surprise", "-log10 of how rare the point is under its own past, without a cap; null while warming up."),
         f64("expected", "Expected value; null while warming up."),
         f64("lower", "Lower bound of what is normal; null while warming up."),
         f64("upper", "Upper bound of what is normal; null while warming up."),
@@ -62,6 +72,7 @@ SCORE = Record(
         text("reason", "Why, in words; '' when nothing is to be said."),
         f64("deviation_score", "Score of the robust seasonal deviation, 0..100; null while warming up."),
         f64("forest_score", "Score of the isolation forest, 0..100; null without a trained model."),
+        *_SURPRISES,
         f64("threshold", "Score from which the rule that holds for the point calls it an anomaly."),
         f64("min_effect", "Least distance from expected that the rule wants, in the unit of the value; null while warming up."),
         i64("revision", "Revision of the point that was judged."),

@@ -176,7 +176,9 @@ class WindowChain:
         emitted = self._push(i, start, keys, points)
         if cut_short:
             unknown = np.full(len(keys), np.nan)
-            emitted = replace(emitted, expected=unknown, spread=unknown, seasonal_expected=unknown)
+            emitted = replace(
+                emitted, expected=unknown, spread=unknown, seasonal_expected=unknown, surprises=np.full((len(keys), 4), np.nan)
+            )
         self.emitted[i][start] = emitted
         self._dirty.add(("emitted", i, start))
         return emitted
@@ -196,7 +198,10 @@ class WindowChain:
         rows = pool.find(known_keys)
         held = rows >= 0
         held[held] = pool["born"][rows[held]] <= start  # else the series was forgotten and began anew
-        pool.correct(rows[held], before.sequence[old][held], new.values[held])
+        seasonal, expected = before.seasonal_expected[old][held], before.expected[old][held]
+        chance = spread_floor(new.metrics[held], expected, new.weights[held], self.widths_s[i])
+        base = np.where(np.isnan(seasonal), expected, seasonal)
+        before.surprises[old[held]] = pool.correct(rows[held], before.sequence[old][held], new.values[held], base, chance)
         other_than_0 = held & (new.values != 0)
         pool.mark_seen(rows[other_than_0], np.full(int(other_than_0.sum()), start))
         # points not emitted before: of a new metric or entity
@@ -220,10 +225,12 @@ class WindowChain:
             this_window = (total >= 0) & (pool["newest"][total] == start)
             pool.assume_zeros(rows[first], judged - this_window)
         in_order = pool["newest"][rows] < start
-        baseline = _unknown(len(keys))
-        pushed = pool.push(rows[in_order], times[in_order], points.values[in_order])
-        for name, column in vars(pushed).items():
-            getattr(baseline, name)[in_order] = column
+        timely = points.rows(in_order)
+
+        def chance(expected: NDArray[Any]) -> NDArray[Any]:
+            return spread_floor(timely.metrics, possible(timely.metrics, expected), timely.weights, width_s)
+
+        baseline = pool.push(rows[in_order], times[in_order], timely.values, chance).at(in_order, len(keys))
         baseline = replace(
             baseline,
             expected=possible(points.metrics, baseline.expected),
@@ -286,11 +293,7 @@ def _join(one: WindowMetrics, other: WindowMetrics) -> WindowMetrics:
     return WindowMetrics(*(np.concatenate([a, b]) for a, b in zip(vars(one).values(), vars(other).values(), strict=True)))
 
 
-def _unknown(n: int) -> BaselineColumns:
-    return BaselineColumns(np.full(n, np.nan), np.full(n, np.nan), np.full(n, np.nan), np.zeros(n, np.int32), np.full(n, np.nan))
-
-
 def _nothing() -> Emitted:
     empty = np.zeros(0)
     points = WindowMetrics(np.zeros(0, np.uint64), np.zeros(0, np.int16), empty, empty)
-    return Emitted.of(np.zeros(0, np.uint64), points, _unknown(0), np.zeros(0, np.int64))
+    return Emitted.of(np.zeros(0, np.uint64), points, BaselineColumns.unknown(0), np.zeros(0, np.int64))

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from jobs.measure.baseline import BaselineColumns
+from jobs.measure.detectors import DETECTORS
 from jobs.measure.metrics import WindowMetrics
 from jobs.measure.segment import pack, unpack
 
@@ -30,6 +31,8 @@ class Emitted:
     seasonal_expected: NDArray[Any]
     history_count: NDArray[Any]
     previous: NDArray[Any]
+    surprises: NDArray[Any]
+    """float64[n, 4]: per detector."""
     revision: NDArray[Any]
     """int64[n]: of the point's last emission."""
     sequence: NDArray[Any]
@@ -41,6 +44,7 @@ class Emitted:
         return cls(
             keys, points.entities, points.metrics, points.values, points.weights,
             baseline.expected, baseline.spread, baseline.seasonal_expected, baseline.history_count, baseline.previous,
+            np.stack([getattr(baseline, f"{name}_surprise") for name in DETECTORS], axis=1),
             np.ones(len(keys), np.int64), sequence,
         )  # fmt: skip
 

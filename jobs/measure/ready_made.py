@@ -40,7 +40,7 @@ def pass_through(pool: SeriesPool, points: pa.Table) -> ReadyMade:
     Loops over the points that one series has in one tick.
     """
     if not points.num_rows:
-        return ReadyMade(points, BaselineColumns(*(np.zeros(0) for _ in range(5))), np.zeros(0, np.int64), 0)
+        return ReadyMade(points, BaselineColumns.unknown(0), np.zeros(0, np.int64), 0)
     frame = pl.DataFrame(pl.from_arrow(points)).with_columns(pl.col(_NAMES).fill_null(""))
     keys = np.maximum(hash_columns([points.column(name) for name in _NAMES]), np.uint64(1))
     order = frame.with_columns(key=pl.Series(keys), row=pl.int_range(pl.len())).sort("key", *_ORDER).get_column("row").to_numpy()
@@ -55,8 +55,7 @@ def pass_through(pool: SeriesPool, points: pa.Table) -> ReadyMade:
     turn = np.arange(n) - np.repeat(first, np.diff([*first, n]))
     by_turn = np.argsort(turn, kind="stable")
     bounds = np.searchsorted(turn[by_turn], np.arange(turn.max() + 2))
-    columns = {name: np.full(n, np.nan) for name in ("expected", "spread", "seasonal_expected", "previous")}
-    columns["history_count"] = np.zeros(n, np.int32)
+    known = BaselineColumns.unknown(n)
     revision, kept = np.ones(n, np.int64), np.ones(n, bool)
     for i in range(len(bounds) - 1):
         chosen = by_turn[bounds[i] : bounds[i + 1]]
@@ -66,9 +65,7 @@ def pass_through(pool: SeriesPool, points: pa.Table) -> ReadyMade:
         chosen, again = chosen[~repeats], again[~repeats]
         revision[chosen] = np.where(again, pool["revision"][rows[chosen]] + 1, 1)
         baseline = pool.push(rows[chosen], times[chosen], values[chosen])
-        for name, column in columns.items():
-            column[chosen] = getattr(baseline, name)
+        for name, column in vars(baseline).items():
+            getattr(known, name)[chosen] = column
         pool.set_revisions(rows[chosen], revision[chosen])
-    return ReadyMade(
-        points.filter(pa.array(kept)), BaselineColumns(**{k: v[kept] for k, v in columns.items()}), revision[kept], int((~kept).sum())
-    )
+    return ReadyMade(points.filter(pa.array(kept)), known.rows(kept), revision[kept], int((~kept).sum()))

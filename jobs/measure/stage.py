@@ -11,6 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from jobs.measure.chain import WindowPoints
+from jobs.measure.detectors import DETECTORS
 from jobs.measure.metrics import METRICS
 from jobs.measure.ready_made import ReadyMade, pass_through
 from jobs.measure.state import MeasureState
@@ -103,6 +104,7 @@ def _window_table(state: MeasureState, windows: list[WindowPoints], now_ms: int)
             "seasonal_expected": column("seasonal_expected"),
             "history_count": column("history_count").astype(np.int32),
             "previous": column("previous"),
+            **{f"{name}_surprise": surprise for name, surprise in zip(DETECTORS, column("surprises").T, strict=True)},
             "revision": column("revision"),
             "source": pa.array(["window"] * sum(lengths)),
             "emitted_at": _instant(np.full(sum(lengths), now_ms), "ms"),

@@ -1,8 +1,48 @@
 -- Detection: what points, scores and anomalies carry, and their tables.
 
+-- ---- what the detectors say of a point, and how rare it is in all
+ALTER TABLE points_data
+    ADD COLUMN IF NOT EXISTS season_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER previous,
+    ADD COLUMN IF NOT EXISTS step_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER season_surprise,
+    ADD COLUMN IF NOT EXISTS drift_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER step_surprise,
+    ADD COLUMN IF NOT EXISTS noise_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER drift_surprise;
+
+-- One value of one metric of one entity in one window, with the baseline it is to be judged by.
+CREATE OR REPLACE VIEW points AS
+SELECT
+    time,
+    environment,
+    entity_kind,
+    entity,
+    metric,
+    width_s,
+    value,
+    weight,
+    expected,
+    spread,
+    seasonal_expected,
+    history_count,
+    previous,
+    season_surprise,
+    step_surprise,
+    drift_surprise,
+    noise_surprise,
+    revision,
+    source,
+    emitted_at
+FROM points_data FINAL
+SETTINGS do_not_merge_across_partitions_select_final = 1;
+
 -- ---- the threshold of the rule beside the score: what would have been judged otherwise can be read from the row
 ALTER TABLE scores_data ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) CODEC(ZSTD(1)) AFTER forest_score;
 ALTER TABLE scores_data ADD COLUMN IF NOT EXISTS min_effect Nullable(Float64) CODEC(ZSTD(1)) AFTER threshold;
+
+ALTER TABLE scores_data
+    ADD COLUMN IF NOT EXISTS surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER score,
+    ADD COLUMN IF NOT EXISTS season_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER forest_score,
+    ADD COLUMN IF NOT EXISTS step_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER season_surprise,
+    ADD COLUMN IF NOT EXISTS drift_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER step_surprise,
+    ADD COLUMN IF NOT EXISTS noise_surprise Nullable(Float64) CODEC(ZSTD(1)) AFTER drift_surprise;
 
 -- The verdict on one point.
 CREATE OR REPLACE VIEW scores AS
@@ -16,6 +56,7 @@ SELECT
     value,
     weight,
     score,
+    surprise,
     expected,
     lower,
     upper,
@@ -23,6 +64,10 @@ SELECT
     reason,
     deviation_score,
     forest_score,
+    season_surprise,
+    step_surprise,
+    drift_surprise,
+    noise_surprise,
     threshold,
     min_effect,
     revision,
@@ -37,6 +82,11 @@ SETTINGS do_not_merge_across_partitions_select_final = 1;
 ALTER TABLE anomalies_data
     ADD COLUMN IF NOT EXISTS threshold Nullable(Float64) AFTER forest_score,
     ADD COLUMN IF NOT EXISTS min_effect Nullable(Float64) AFTER threshold,
+    ADD COLUMN IF NOT EXISTS surprise Nullable(Float64) AFTER score,
+    ADD COLUMN IF NOT EXISTS season_surprise Nullable(Float64) AFTER forest_score,
+    ADD COLUMN IF NOT EXISTS step_surprise Nullable(Float64) AFTER season_surprise,
+    ADD COLUMN IF NOT EXISTS drift_surprise Nullable(Float64) AFTER step_surprise,
+    ADD COLUMN IF NOT EXISTS noise_surprise Nullable(Float64) AFTER drift_surprise,
     ADD COLUMN IF NOT EXISTS since DateTime64(6, 'UTC') AFTER incident_id,
     ADD COLUMN IF NOT EXISTS fires_from Nullable(Float64) AFTER since,
     ADD COLUMN IF NOT EXISTS dimension LowCardinality(String) AFTER fires_from,
@@ -60,6 +110,7 @@ CREATE TABLE anomalies_next
     value           Nullable(Float64) CODEC(ZSTD(1)),
     weight          Nullable(Float64) CODEC(ZSTD(1)),
     score           Nullable(Float64) CODEC(ZSTD(1)),
+    surprise        Nullable(Float64) CODEC(ZSTD(1)),
     expected        Nullable(Float64) CODEC(ZSTD(1)),
     lower           Nullable(Float64) CODEC(ZSTD(1)),
     upper           Nullable(Float64) CODEC(ZSTD(1)),
@@ -67,6 +118,10 @@ CREATE TABLE anomalies_next
     reason          String CODEC(ZSTD(1)),
     deviation_score Nullable(Float64) CODEC(ZSTD(1)),
     forest_score    Nullable(Float64) CODEC(ZSTD(1)),
+    season_surprise Nullable(Float64) CODEC(ZSTD(1)),
+    step_surprise   Nullable(Float64) CODEC(ZSTD(1)),
+    drift_surprise  Nullable(Float64) CODEC(ZSTD(1)),
+    noise_surprise  Nullable(Float64) CODEC(ZSTD(1)),
     threshold       Nullable(Float64) CODEC(ZSTD(1)),
     min_effect      Nullable(Float64) CODEC(ZSTD(1)),
     revision        Int64 CODEC(ZSTD(1)),
@@ -87,13 +142,15 @@ ORDER BY (anomaly_id);
 
 INSERT INTO anomalies_next
 (
-    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
-    reason, deviation_score, forest_score, threshold, min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
+    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, surprise, expected, lower, upper,
+    is_anomaly, reason, deviation_score, forest_score, season_surprise, step_surprise, drift_surprise, noise_surprise, threshold,
+    min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
     dimension_value, dimension_share, dimensions, told_at
 )
 SELECT
-    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, expected, lower, upper, is_anomaly,
-    reason, deviation_score, forest_score, threshold, min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
+    anomaly_id, time, environment, entity_kind, entity, metric, width_s, value, weight, score, surprise, expected, lower, upper,
+    is_anomaly, reason, deviation_score, forest_score, season_surprise, step_surprise, drift_surprise, noise_surprise, threshold,
+    min_effect, revision, emitted_at, incident_id, since, fires_from, dimension,
     dimension_value, dimension_share, dimensions, told_at
 FROM anomalies_data;
 
@@ -114,6 +171,7 @@ SELECT
     value,
     weight,
     score,
+    surprise,
     expected,
     lower,
     upper,
@@ -121,6 +179,10 @@ SELECT
     reason,
     deviation_score,
     forest_score,
+    season_surprise,
+    step_surprise,
+    drift_surprise,
+    noise_surprise,
     threshold,
     min_effect,
     revision,

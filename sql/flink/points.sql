@@ -14,6 +14,10 @@ CREATE TEMPORARY TABLE points (
     `seasonal_expected` DOUBLE,        -- what the same time of earlier days says; null = unknown
     `history_count`     INT,           -- earlier points the baseline rests on
     `previous`          DOUBLE,        -- value of the point before
+    `season_surprise`   DOUBLE,        -- -log10 of how often the series' past was as far from the usual at this time of day; null while warming up
+    `step_surprise`     DOUBLE,        -- the same of the distance from the points just before
+    `drift_surprise`    DOUBLE,        -- the same of half an hour of points to one side
+    `noise_surprise`    DOUBLE,        -- the same of how much the points jump about
     `revision`          BIGINT,        -- 1 + amendments by late data
     `source`            STRING,        -- window, otlp or csv
     `emitted_ms`        BIGINT,        -- broker time at which this revision was made, epoch milliseconds

@@ -40,7 +40,7 @@ def test_every_row_comes_back_in_its_place_with_its_own_text(folder: tuple[Path,
     source, out = folder
     for path in source.iterdir():
         before, after = (pl.read_csv(p / path.name, infer_schema=False) for p in folder)
-        assert after.columns[-6:] == ["score", "expected", "lower", "upper", "is_anomaly", "reason"]
+        assert after.columns[-7:] == ["score", "surprise", "expected", "lower", "upper", "is_anomaly", "reason"]
         renamed = before.rename({before.columns[0]: "time"})
         assert after.select(renamed.columns).equals(renamed), path.name
     assert after.columns[0] == "time"

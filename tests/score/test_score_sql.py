@@ -23,6 +23,8 @@ from tests.score.points import make_points
 
 pytestmark = pytest.mark.flink
 
+_UNKNOWN = dict.fromkeys(("season_surprise", "step_surprise", "drift_surprise", "noise_surprise"))
+
 
 def _score(t_env: Any, folder: Path, points: pa.Table, rows_per_message: int = 1_000, sql_dir: Path = SQL_DIR) -> list[pa.Table]:
     folder.mkdir(exist_ok=True)
@@ -38,18 +40,22 @@ def judged(_environment: Any, tmp_path_factory: pytest.TempPathFactory) -> pa.Ta
     """Points of many kinds, one row each, with the name of the case as entity, judged by the SQL as shipped."""
     cases: dict[str, dict[str, Any]] = {
         "steady": {},
-        "slow": {"value": 412.0},
-        "fast": {"value": 1.0},
-        "slow, few events": {"value": 412.0, "weight": 3.0},
-        "slow, unknown weight": {"value": 412.0, "weight": None},
-        "slow by little": {"value": 104.0, "spread": 0.1},
+        "slow": {"value": 412.0, "season_surprise": 6.0},
+        "fast": {"value": 1.0, "season_surprise": 6.0},
+        "slow, few events": {"value": 412.0, "weight": 3.0, "season_surprise": 6.0},
+        "slow, unknown weight": {"value": 412.0, "weight": None, "season_surprise": 6.0},
+        "slow by little": {"value": 104.0, "spread": 0.1, "season_surprise": 6.0},
+        "slow, as often": {"value": 412.0, "season_surprise": 2.0},
+        "rare, within the band": {"value": 126.0, "season_surprise": 6.0},
+        "drifting": {"value": 412.0, "drift_surprise": 6.0},
+        "season not known": {"value": 412.0, "season_surprise": None, "step_surprise": 6.0},
         "warming up": {"value": 412.0, "history_count": 11},
-        "no baseline": {"expected": None, "spread": None, "history_count": 0},
-        "no value": {"value": None},
-        "shop GET /health": {"value": 412.0},
-        "quiet": {"metric": "request_rate", "value": 0.0, "weight": 0.0, "expected": 100.0, "spread": 4.0},
-        "failing": {"metric": "error_ratio_backend", "value": 0.5, "expected": 0.01, "spread": 0.005},
-        "healthy": {"metric": "error_ratio_backend", "value": 0.0, "expected": 0.2, "spread": 0.005},
+        "no baseline": {"expected": None, "spread": None, "history_count": 0, **_UNKNOWN},
+        "no value": {"value": None, **_UNKNOWN},
+        "shop GET /health": {"value": 412.0, "season_surprise": 6.0},
+        "quiet": {"metric": "request_rate", "value": 0.0, "weight": 0.0, "expected": 100.0, "spread": 4.0, "step_surprise": 6.0},
+        "failing": {"metric": "error_ratio_backend", "value": 0.5, "expected": 0.01, "spread": 0.005, "step_surprise": 6.0},
+        "healthy": {"metric": "error_ratio_backend", "value": 0.0, "expected": 0.2, "spread": 0.005, "step_surprise": 6.0},
     }
     parts = [make_points(1, entity=name, revision=i, **columns) for i, (name, columns) in enumerate(cases.items())]
     settings = _environment.get_config()
@@ -71,15 +77,18 @@ def _row(judged: pa.Table, entity: str) -> dict[str, Any]:
 
 def test_every_point_gets_one_score_in_the_declared_schema_in_batches_of_one_row(judged: pa.Table) -> None:
     assert judged.schema == SCORE.arrow
-    assert sorted(judged["revision"].to_pylist()) == list(range(13))
+    assert sorted(judged["revision"].to_pylist()) == list(range(17))
 
 
-@pytest.mark.parametrize("entity", ["slow", "slow, unknown weight", "quiet", "failing"])
+@pytest.mark.parametrize("entity", ["slow", "slow, unknown weight", "quiet", "failing", "drifting", "season not known"])
 def test_what_breaks_the_rule_of_its_metric_is_an_anomaly(judged: pa.Table, entity: str) -> None:
     assert _row(judged, entity)["is_anomaly"]
 
 
-@pytest.mark.parametrize("entity", ["steady", "fast", "slow, few events", "slow by little", "shop GET /health", "healthy"])
+@pytest.mark.parametrize(
+    "entity",
+    ["steady", "fast", "slow, few events", "slow by little", "slow, as often", "rare, within the band", "shop GET /health", "healthy"],
+)
 def test_direction_weight_effect_and_exceptions_are_respected(judged: pa.Table, entity: str) -> None:
     row = _row(judged, entity)
     assert not row["is_anomaly"]
@@ -90,7 +99,7 @@ def test_direction_weight_effect_and_exceptions_are_respected(judged: pa.Table, 
 @pytest.mark.parametrize("entity", ["warming up", "no baseline", "no value"])
 def test_without_a_baseline_all_is_null_and_nothing_is_an_anomaly(judged: pa.Table, entity: str) -> None:
     row = _row(judged, entity)
-    assert [row[name] for name in ("score", "expected", "lower", "upper", "deviation_score", "forest_score")] == [None] * 6
+    assert [row[name] for name in ("score", "surprise", "expected", "lower", "upper", "deviation_score", "step_surprise")] == [None] * 7
     assert not row["is_anomaly"]
     assert row["reason"] == ""
 
@@ -101,10 +110,12 @@ def test_the_reason_says_what_how_much_and_what_was_expected(judged: pa.Table) -
     assert row["lower"] < 100 < row["upper"]
 
 
-def test_without_a_model_the_score_is_that_of_the_deviation(judged: pa.Table) -> None:
-    row = _row(judged, "slow")
-    assert row["forest_score"] is None
-    assert row["score"] == row["deviation_score"]
+def test_the_strongest_vote_is_the_surprise_and_the_score_follows_from_it(judged: pa.Table) -> None:
+    slow, drifting = _row(judged, "slow"), _row(judged, "drifting")
+    assert slow["forest_score"] is None
+    assert slow["surprise"] == 6.0
+    assert slow["score"] == pytest.approx(100 * (1 - 10 ** (-6 / 5)))
+    assert drifting["surprise"] == pytest.approx(0.75 * 6.0)
 
 
 def test_the_sidecars_tests_hold(judged: pa.Table) -> None:
@@ -112,6 +123,7 @@ def test_the_sidecars_tests_hold(judged: pa.Table) -> None:
     held: dict[str, Callable[[str, dict[str, Any]], bool]] = {
         "not_null": lambda name, row: row[name] is not None,
         "between_0_and_100": lambda name, row: row[name] is None or 0 <= row[name] <= 100,
+        "not_negative": lambda name, row: row[name] is None or row[name] >= 0,
         "not_above_upper": lambda name, row: row[name] is None or row[name] <= row["upper"],
         "false_without_score": lambda name, row: row["score"] is not None or not row[name],
         "given_for_anomalies_only": lambda name, row: bool(row[name]) == row["is_anomaly"],
