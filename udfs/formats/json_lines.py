@@ -20,6 +20,7 @@ from udfs.formats.dialects import DIALECTS
 from udfs.formats.json_events import read_events
 from udfs.formats.json_tree import Columns, keys_of
 from udfs.formats.json_values import read_texts
+from udfs.formats.other_objects import take_others
 from udfs.formats.parsed import Parsed, Refusal
 
 __all__ = ["DIALECTS", "load_lines", "read_json_lines", "read_objects", "read_texts"]
@@ -83,10 +84,11 @@ def read_json_lines(lines: Sequence[bytes], line: NDArray[Any], field_mapping: M
 
 def read_objects(objects: list[dict[str, Any]], line: NDArray[Any], field_mapping: Mapping[str, str]) -> list[Parsed]:
     """Events of objects, one result per dialect found; as `read_json_lines` for objects that are already there."""
+    results, objects, line = take_others(objects, line)
     gathered = _Gathered(field_mapping)
     if objects:
         gathered.add(objects, range(len(objects)))
-    return gathered.read(line)
+    return results + gathered.read(line)
 
 
 class _Gathered:

@@ -17,7 +17,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.json_lines import read_texts
+from udfs.formats.json_values import read_texts
 from udfs.formats.otlp_attributes import JsonAttributes, Resources, attributes_of, value_of
 from udfs.formats.otlp_metrics import read_metrics
 from udfs.formats.otlp_records import SPAN_KINDS, Ids, LogColumns, SpanColumns, places, read_logs, read_spans

@@ -10,7 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.json_lines import read_texts
+from udfs.formats.json_values import read_texts
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.values.addresses import read_addresses
 from udfs.formats.values.quantities import read_sizes, read_statuses

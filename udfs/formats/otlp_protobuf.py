@@ -24,7 +24,7 @@ from opentelemetry.proto.metrics.v1 import metrics_pb2
 from opentelemetry.proto.resource.v1 import resource_pb2
 from opentelemetry.proto.trace.v1 import trace_pb2
 
-from udfs.formats.json_lines import read_texts
+from udfs.formats.json_values import read_texts
 from udfs.formats.otlp_attributes import Resources
 from udfs.formats.otlp_metrics import read_metrics
 from udfs.formats.otlp_records import SPAN_KINDS, Ids, LogColumns, SpanColumns, places, read_logs, read_spans

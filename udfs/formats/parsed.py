@@ -41,6 +41,8 @@ class Parsed:
     """int64[n]: place of the row within its line; None = one row a line."""
     metric_columns: dict[str, pa.Array] | None = None
     """METRIC_POINT columns where rows are data points instead of events."""
+    change_columns: dict[str, pa.Array] | None = None
+    """CHANGE columns where rows are changes instead of events."""
 
     def refuse(self, bad: NDArray[Any] | None, reason: str, values: Sequence[object] | pa.Array | None = None) -> None:
         """Refuse the rows where `bad`; `values` are shown in the detail."""

@@ -112,6 +112,7 @@ def _sort_out(
     """Objects with their rows; refusals; rows left to the text formats. Touches only the lines that are no objects."""
     odd = [place for place, kind in enumerate(map(type, values)) if kind is not dict or place in refused]
     not_json: list[int] = []
+    opened: list[int] = []
     for place in odd:
         value, text = values[place], texts[place]
         if place in refused:
@@ -121,10 +122,14 @@ def _sort_out(
                 not_json.append(place)
             else:
                 refused[place] = value if _is_utf8(text) else Refusal("invalid_utf8", value.detail)
+        elif isinstance(value, list) and is_envelope(records := {"records": value}):
+            values[place] = records  # a batch of objects: Zipkin, and collectors that write arrays
+            opened.append(place)
         else:
             refused[place] = Refusal("unknown_format", "a JSON value, but no object")
     keep = np.ones(len(values), bool)
     keep[odd] = False
+    keep[opened] = True
     places = sorted(refused)
     dead = Parsed(rows[np.array(places, np.int64)], refused=dict(enumerate(refused[place] for place in places)))
     return list(compress(values, keep.tolist())), rows[keep], dead, rows[np.array(not_json, np.int64)].tolist()

@@ -3,6 +3,7 @@
 * a line of one event: its fields, nulls and '' left out, times in RFC 3339 UTC;
 * a line that cannot be read: `{"error": {"reason": .., "detail": ..}}`;
 * a W3C header line: `{"skipped": "header"}`;
+* a change: `{"changes": [..]}`;
 * an OTLP export: the fields of its one record; with more records (or metric points, or none)
   `{"events": [..], "metric_points": [..], "errors": [..]}`, of which empty lists are left out except an empty `events` alone.
 """
@@ -18,13 +19,15 @@ import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from schemas.change import CHANGE
 from schemas.event import EVENT, METRIC_POINT, RAW
 from udfs.normalise.stage import NormaliseSettings, normalise
 
 __all__ = ["carry_header", "parse_lines", "read_chunks"]
 
 _SOURCE = ("topic", "partition", "offset", "line_index", "arrived_at")
-_INTERNAL = ("source", "is_cumulative", "started_at", "edges", "counters")
+_POINT_NAMES = tuple(name for name in METRIC_POINT.names if name != "source")
+_INTERNAL = ("is_cumulative", "started_at", "edges", "counters")
 _LEFT_OUT = frozenset({*_SOURCE, "transaction_id", "transaction_hash", "entity_hash", "is_duplicate", "is_late", *_INTERNAL})
 # No log can bear it: tells a time that was filled in from one that was logged.
 _NEVER_MS = -1
@@ -68,7 +71,8 @@ def parse_lines(lines: list[bytes], settings: NormaliseSettings) -> list[bytes]:
     )
     out = normalise(raw, replace(settings, is_one_stream=True))
     events = _by_line(out.events, _objects(out.events, EVENT.names))
-    points = _by_line(out.metric_points, _objects(out.metric_points, METRIC_POINT.names))
+    points = _by_line(out.metric_points, _objects(out.metric_points, _POINT_NAMES))
+    changes = _by_line(out.changes, _objects(out.changes, CHANGE.names))
     errors = _by_line(
         out.dead_letters,
         [
@@ -76,7 +80,8 @@ def parse_lines(lines: list[bytes], settings: NormaliseSettings) -> list[bytes]:
             for reason, detail in zip(out.dead_letters["reason"].to_pylist(), out.dead_letters["detail"].to_pylist(), strict=True)
         ],
     )
-    return [orjson.dumps(_answer(line, events.get(i, ()), points.get(i, ()), errors.get(i, ()))) for i, line in enumerate(lines)]
+    found = (events, points, changes, errors)
+    return [orjson.dumps(_answer(line, *(rows.get(i, ()) for rows in found))) for i, line in enumerate(lines)]
 
 
 def carry_header(lines: list[bytes], settings: NormaliseSettings) -> NormaliseSettings:
@@ -85,16 +90,16 @@ def carry_header(lines: list[bytes], settings: NormaliseSettings) -> NormaliseSe
     return settings if last is None else replace(settings, w3c_fields=last.decode("utf-8", "replace"))
 
 
-def _answer(line: bytes, events: Any, points: Any, errors: Any) -> dict[str, Any]:
-    if len(events) == 1 and not points and not errors:
+def _answer(line: bytes, events: Any, points: Any, changes: Any, errors: Any) -> dict[str, Any]:
+    if len(events) == 1 and not points and not changes and not errors:
         return events[0]  # type: ignore[no-any-return]
-    if len(errors) == 1 and not events and not points:
+    if len(errors) == 1 and not events and not points and not changes:
         return {"error": errors[0]}
-    if not events and not points and not errors:
+    if not events and not points and not changes and not errors:
         if not line:
             return {"error": {"reason": "empty", "detail": "an empty line"}}
         return {"skipped": "header"} if line.startswith(b"#") else {"events": []}
-    named = {"events": events, "metric_points": points, "errors": errors}
+    named = {"events": events, "metric_points": points, "changes": changes, "errors": errors}
     return {name: values for name, values in named.items() if values}
 
 

@@ -65,6 +65,8 @@ def _redact(texts: pa.Array, what: Redaction, is_query: bool) -> pa.Array:
     if texts.null_count == len(texts):
         return texts
     suspects = find_suspects(texts, what.personal and not BARE_DIGITS.isdisjoint(what.countries))
+    if texts.null_count:  # what lies under a null may look like anything
+        suspects &= texts.is_valid().to_numpy(zero_copy_only=False)
     if not suspects.any():
         return texts
     # Names, and numbers with check digits, need more than a pattern: Python, for the suspicious texts alone.

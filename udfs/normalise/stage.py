@@ -16,10 +16,11 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from schemas.change import CHANGE
 from schemas.event import DEAD_LETTER, ERROR_CATEGORIES, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.categories import read_categories
-from udfs.hashing import hash_columns
+from udfs.hashing import hash_columns, hex_ids
 from udfs.normalise.identity import drop_identities, read_headers, transaction_identity
 from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_queries, redact_texts
@@ -55,6 +56,7 @@ class NormaliseOut(NamedTuple):
     events: pa.Table
     metric_points: pa.Table
     dead_letters: pa.Table
+    changes: pa.Table
 
 
 def normalise(raw: pa.Table, settings: NormaliseSettings | None = None) -> NormaliseOut:
@@ -67,8 +69,8 @@ def normalise(raw: pa.Table, settings: NormaliseSettings | None = None) -> Norma
 
     Returns
     -------
-    Tables of EVENT, METRIC_POINT and DEAD_LETTER. Each line that is not OTLP, blank record or W3C header gives exactly one row in one
-    of them. Rows are in the order of the input. `is_duplicate` and `is_late` are False: later stages judge them.
+    Tables of EVENT, METRIC_POINT, DEAD_LETTER and CHANGE. Each line that is not OTLP, blank record or W3C header gives exactly one row
+    in one of them. Rows are in the order of the input. `is_duplicate` and `is_late` are False: later stages judge them.
 
     Cost: about 2.5 us a JSON line in batches of 10,000.
     """
@@ -96,16 +98,21 @@ def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     source = _Source(raw, lines)
     results = _read(lines, raw["topic"], messages, settings)
     source.number(results)
-    events, points, dead = [], [], []
+    events, points, dead, changes = [], [], [], []
     for result in results:
         if result.refused:
             dead.append(_dead_letters(result, lines, source, settings))
         if result.metric_columns is not None:
             points.append(_metric_points(result, source))
+        elif result.change_columns is not None:
+            changes.append(_changes(result, source, settings))
         elif len(result.refused) < len(result.line):
             events.append(_events(result, source, settings))
     return NormaliseOut(
-        _in_order(events, EVENT.arrow, source), _in_order(points, METRIC_POINT.arrow, source), _in_order(dead, DEAD_LETTER.arrow, source)
+        _in_order(events, EVENT.arrow, source),
+        _in_order(points, METRIC_POINT.arrow, source),
+        _in_order(dead, DEAD_LETTER.arrow, source),
+        _in_order(changes, CHANGE.arrow, source),
     )
 
 
@@ -294,6 +301,22 @@ def _metric_points(result: Parsed, source: _Source) -> _Part:
     arrays = [_cast(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in METRIC_POINT.arrow]
     table = pa.Table.from_arrays(arrays, schema=METRIC_POINT.arrow)
     return _part(table, result, _kept(result))
+
+
+_CHANGE_IDENTITY = ("time", "environment", "service_name", "change_kind", "status", "version", "previous_version", "title", "source")
+
+
+def _changes(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Part:
+    columns = dict(result.change_columns or {})
+    columns.update(source.columns(result.line, result.position))
+    columns["time"] = pc.coalesce(columns["time"], columns["arrived_at"].cast(columns["time"].type))
+    identity = [columns[name].cast(pa.string()) for name in _CHANGE_IDENTITY]
+    columns["change_id"] = hex_ids(hash_columns(identity), hash_columns(identity, seed=1))
+    if settings.redact:
+        for name in ("author", "title", "url"):
+            columns[name] = redact_texts(columns[name])
+    arrays = [_cast(columns[f.name], f.type) for f in CHANGE.arrow]
+    return _part(pa.Table.from_arrays(arrays, schema=CHANGE.arrow), result, _kept(result))
 
 
 def _dead_letters(result: Parsed, lines: Lines, source: _Source, settings: NormaliseSettings) -> _Part:
