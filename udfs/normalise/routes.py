@@ -21,13 +21,25 @@ _IDS = (
     r"[A-Za-z]{1,12}[_-]\d{2,}",
     r"[A-Za-z]{1,4}\d{4,}",
     r"[a-z]{2,10}_(?:[0-9A-Za-z]*\d[0-9A-Za-z]{5,}|[0-9A-Za-z]{5,}\d[0-9A-Za-z]*)",
-    r"(?:REDACTED)",
+    r"(?:[a-z0-9]+-){2,}\d{3,}|\d{3,}(?:-[A-Za-z]+)+",
+    r"\d{1,2}-\d{1,2}-\d{4}|\d{4}-[WQ]\d{1,2}(?:-\d)?",
+    r"-?\d{1,3}\.\d{3,}|-?\d{1,3}\.\d+,-?\d{1,3}\.\d+(?:,.*)?",
+    r"[A-Za-z0-9+_-]{6,}={1,2}",
+    r"(?:arn|urn):.+",
+    r"[@~][\w.-]+",
+    r"[\w-]+\.[0-9a-f]{8,20}",
+    r"\d+(?:,\d+)+",
+    r".*REDACTED.*",
 )
-"""A segment that is wholly one of these is an id: number, UUID, hash, date, address, e-mail, user text, order-4711, A10023."""
+"""A segment that is wholly one of these is an id: number, UUID, hash, date, address, e-mail, user text, order-4711, A10023, a slug with a
+number at its end or start, date the other way round, week, coordinates, base64 with its padding, ARN, @handle, file with a hash, list."""
+_LOCALE = "^[a-z]{2}[-_][0-9]{3}$"
 _ID = "^(?:" + "|".join(_IDS) + ")$"
 # Tokens are long and mixed. RE2 has no lookahead, so each property is a pattern of its own.
 _LONG_TOKEN = f"^{_TOKEN}{{20,}}$"
 _MIXED_TOKEN = f"^{_TOKEN}{{10,}}$"
+_SHORT_HASH = "^[0-9a-f]{7,15}$"
+_CODE = r"^[A-Z0-9]{2,}(?:-[A-Z0-9]{2,})+$"
 _VERB = r"^(?P<head>.+):(?P<tail>[A-Za-z][A-Za-z_-]*)$"
 _EXTENSION = r"^(?P<head>.+?)(?P<tail>\.[A-Za-z][A-Za-z0-9]{0,4})$"
 # '/7/' needs its closing slash, which the next number needs too: doubled, each has its own.
@@ -75,7 +87,10 @@ def _is_id(texts: pa.Array) -> pa.Array:
     both_cases = pc.and_(pc.match_substring_regex(texts, "[A-Z]"), pc.match_substring_regex(texts, "[a-z]"))
     long_token = pc.and_(pc.match_substring_regex(texts, _LONG_TOKEN), pc.and_(digit, letter))
     mixed_token = pc.and_(pc.match_substring_regex(texts, _MIXED_TOKEN), pc.and_(pc.match_substring_regex(texts, r"\d"), both_cases))
-    return pc.or_(pc.match_substring_regex(texts, _ID), pc.or_(long_token, mixed_token))
+    short = pc.or_(pc.match_substring_regex(texts, _SHORT_HASH), pc.match_substring_regex(texts, _CODE))
+    token = pc.or_(pc.or_(long_token, mixed_token), pc.and_(short, pc.and_(digit, letter)))
+    # es-419 is Spanish as spoken in Latin America.
+    return pc.or_(pc.and_not(pc.match_substring_regex(texts, _ID), pc.match_substring_regex(texts, _LOCALE)), token)
 
 
 def _field(parts: pa.Array, place: int) -> pa.Array:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 
 from udfs.formats.user_format import UserFormat
+from udfs.normalise.enrich import Context
 
 __all__ = ["NormaliseSettings"]
 
@@ -28,6 +29,8 @@ class NormaliseSettings:
     """Whether all records are lines of one file, in order: then a `#Fields` line holds for the records behind it, too."""
     redact: bool = True
     """Mask secrets in paths, queries, user agents, span names and bodies. Jobs leave it on."""
+    context: Context = field(default_factory=Context)
+    """What events carry beyond their line, and what is masked."""
     max_text_bytes: int = 65_536
     """Longest line that is not JSON, bytes; longer ones are dead letters (too_long)."""
     max_json_bytes: int = 67_108_864

@@ -17,14 +17,13 @@ import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from schemas.change import CHANGE
-from schemas.event import DEAD_LETTER, ERROR_CATEGORIES, EVENT, METRIC_POINT
+from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from udfs.formats.parsed import Parsed
-from udfs.formats.values.categories import read_categories
 from udfs.hashing import hash_columns, hex_ids
+from udfs.normalise.enrich import enrich
 from udfs.normalise.identity import drop_identities, read_headers, transaction_identity
 from udfs.normalise.messages import Messages, find_messages
-from udfs.normalise.redact import redact_queries, redact_texts
-from udfs.normalise.routes import read_routes
+from udfs.normalise.redact import redact_texts
 from udfs.normalise.settings import NormaliseSettings
 from udfs.normalise.split import Lines, split_lines
 from udfs.normalise.topics import read_by_topic
@@ -46,7 +45,6 @@ _NEVER_NULL = (
     "span_kind",
     "format",
 )
-_REDACTED_TEXTS = ("url_path", "user_agent_original", "span_name", "body", "server_address", "client_id", "http_route")
 _ARRIVED = DEAD_LETTER.arrow.field("arrived_at").type
 
 
@@ -211,15 +209,8 @@ def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Pa
     n = len(result.line)
     columns = result.columns
     columns.update(source.columns(result.line, result.position))
-    if settings.redact:
-        for name in _REDACTED_TEXTS:
-            if name in columns:
-                columns[name] = redact_texts(columns[name])
-        if "url_query" in columns:
-            columns["url_query"] = redact_queries(columns["url_query"])
     _fill_time(columns, n)
-    _fill_route(columns)
-    _fill_category(columns)
+    enrich(columns, n, settings.context, settings.redact)
     if "span_kind" in columns:
         columns["span_kind"] = pc.replace_substring_regex(pc.utf8_lower(columns["span_kind"]), "^span_kind_", "")
     read_headers(columns)
@@ -262,34 +253,6 @@ def _fill_time(columns: dict[str, pa.Array], n: int) -> None:
         columns["timestamp"] = pc.coalesce(columns["timestamp"], arrived.cast(kind))
 
 
-def _fill_route(columns: dict[str, pa.Array]) -> None:
-    """The route as logged, else the template of the path."""
-    if "url_path" not in columns:
-        return
-    logged = columns.get("http_route")
-    if logged is None:
-        columns["http_route"] = read_routes(columns["url_path"])
-    elif logged.null_count:
-        columns["http_route"] = pc.coalesce(
-            logged, read_routes(pc.if_else(logged.is_valid(), pa.scalar(None, pa.string()), columns["url_path"]))
-        )
-
-
-_CATEGORIES = pa.array(ERROR_CATEGORIES)
-
-
-def _fill_category(columns: dict[str, pa.Array]) -> None:
-    """The category as given (spans, own JSON), else that of the status."""
-    of_status: pa.Array | pa.Scalar = pa.scalar("")
-    if "http_response_status_code" in columns:
-        of_status = read_categories(_cast(columns["http_response_status_code"], pa.uint16()))
-    given = columns.get("error_category")
-    if given is not None:
-        columns["error_category"] = pc.if_else(pc.is_in(given, _CATEGORIES), given, of_status)
-    elif isinstance(of_status, pa.Array):
-        columns["error_category"] = of_status
-
-
 def _metric_points(result: Parsed, source: _Source) -> _Part:
     columns = dict(result.metric_columns or {})
     columns.update(source.columns(result.line, result.position))
@@ -320,7 +283,7 @@ def _changes(result: Parsed, source: _Source, settings: NormaliseSettings) -> _P
 
 
 def _dead_letters(result: Parsed, lines: Lines, source: _Source, settings: NormaliseSettings) -> _Part:
-    """Dead letters keep the original bytes unmasked: nothing else can be mended or read again."""
+    """Dead letters keep the original bytes, unless told otherwise: nothing else can be mended and read again as it was."""
     rows = np.array(sorted(result.refused), np.int64)
     refusals = [result.refused[int(row)] for row in rows]
     line = result.line[rows]
@@ -328,14 +291,26 @@ def _dead_letters(result: Parsed, lines: Lines, source: _Source, settings: Norma
     columns = source.columns(line, position)
     whole = lines.text.take(pa.array(line)).cast(pa.binary())
     own = pa.array([refusal.original for refusal in refusals], pa.binary())
+    original = pc.coalesce(own, whole)
+    detail = pa.array([refusal.detail for refusal in refusals], pa.string())
+    if settings.redact:
+        detail = redact_texts(detail, settings.context.redaction)
+        if settings.context.redact_dead_letters:
+            original = _redact_bytes(original, settings)
     n = len(rows)
     columns.update(
         stage=pa.repeat(pa.scalar(STAGE), n),
         reason=pa.array([refusal.reason for refusal in refusals], pa.string()),
-        detail=pa.array([refusal.detail for refusal in refusals], pa.string()),
-        original=pc.coalesce(own, whole),
+        detail=detail,
+        original=original,
         job_version=pa.repeat(pa.scalar(settings.job_version), n),
     )
     table = pa.Table.from_arrays([_cast(columns[f.name], f.type) for f in DEAD_LETTER.arrow], schema=DEAD_LETTER.arrow)
     refused = Parsed(line, position=position)
     return _part(table, refused, None)
+
+
+def _redact_bytes(originals: pa.Array, settings: NormaliseSettings) -> pa.Array:
+    """Originals with secrets masked; what is no text is left out, for it cannot be searched."""
+    texts = [original.decode(errors="replace") for original in originals.to_pylist()]
+    return redact_texts(pa.array(texts, pa.large_string()), settings.context.redaction).cast(pa.large_binary()).cast(originals.type)
