@@ -79,7 +79,7 @@ demo: setup  ## Start everything, stream a world with planted faults, show what 
 bench: setup  ## Lines per second and CPU-seconds per million lines
 	@$(PY) -m tests.bench
 
-scorecard: setup  ## How well detection does on the tuning data
+scorecard: setup  ## How well reading and detection do on the tuning data
 	@$(PY) -m tests.scorecard
 
 golden: setup  ## Write the expected rows of tests/golden anew; look at the diff

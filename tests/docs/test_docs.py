@@ -26,7 +26,7 @@ def _commands(text: str) -> set[tuple[str, str]]:
     code = re.findall(r"`([^`\n]+)`", text) + [
         line for block in re.findall(r"```sh\n(.*?)```", text, re.DOTALL) for line in block.splitlines()
     ]
-    found = [m for line in code for m in re.findall(r"(?<![\w./:-])anomasec +([a-z]+)((?: +[^&|;`#]+)?)", line)]
+    found = [m for line in code for m in re.findall(r"(?<![\w./:-])anomasec +([a-z][a-z-]*)((?: +[^&|;`#]+)?)", line)]
     return {(name, rest.strip()) for name, rest in found}
 
 
@@ -42,7 +42,7 @@ def test_commands_exist_with_the_options_that_are_shown(page: str) -> None:
     for name, rest in _commands(TEXT[page]):
         assert name in KNOWN, f"anomasec {name}"
         parser = argparse.ArgumentParser()
-        importlib.import_module(f"jobs.cli.{name}").configure(parser)
+        importlib.import_module(f"jobs.cli.{name.replace('-', '_')}").configure(parser)
         known = {option for action in parser._actions for option in action.option_strings}
         known |= {"--config", "--home", "--help"}
         assert set(re.findall(r"(?<!\S)--[a-z-]+", rest)) <= known, f"anomasec {name} {rest}"

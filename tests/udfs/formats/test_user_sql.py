@@ -9,6 +9,7 @@ from typing import Any
 
 import pytest
 
+from jobs.check_formats import check_formats
 from schemas.errors import SqlError
 from udfs.formats.user_sql import Definition, read_definition, read_definitions
 from udfs.normalise import NormaliseSettings
@@ -191,3 +192,13 @@ def test_one_name_may_be_given_once(tmp_path: Path) -> None:
     (tmp_path / "other.sql").write_text((tmp_path / "mine.sql").read_text())
     with pytest.raises(SqlError, match="format 'mine' is also defined in mine.sql"):
         read_definitions(tmp_path)
+
+
+def test_the_example_of_the_documentation_is_right(tmp_path: Path) -> None:
+    page = (SHIPPED.parents[2] / "docs" / "formats-of-your-own.md").read_text()
+    path = tmp_path / "flink" / "formats" / "my_gateway.sql"
+    path.parent.mkdir(parents=True)
+    path.write_text(page.split("```sql\n")[1].split("```")[0])
+    result = check_formats(tmp_path)
+    assert not result.mistakes
+    assert result.definitions[0].samples
