@@ -29,11 +29,12 @@ __all__ = ["looks_like", "parse"]
 # The request is matched lazily up to '" status size', so that quotes within it do no harm.
 _LINE = (
     r"^(?P<before>[^ ].*?) ?\[(?P<time>\d[^\]]{9,39})\] \"(?P<request>.*?)\""
-    r" (?P<status>\d{3}|-) (?P<size>-?\d{1,18}|-)"
+    r" (?P<status>\d{1,3}|-) (?P<size>-?\d{1,18}|-)"
     r"(?: (?P<quoted>\")(?:[^\"\\]|\\.)*\" \"(?P<agent>(?:[^\"\\]|\\.)*)\")?(?P<rest>(?: .*)?)$"
 )
-_HINT = r"\[\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}[: ][^\]]*\] \""
-_TIME = r"^\d{1,2}/(?:[A-Za-z]{3}|\d\d)/\d{4}:\d\d:\d\d:\d\d [+-]\d{4}$"
+_HINT = r"\[(?:\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}[: ]|\d{4}-\d\d-\d\d[T ])[^\]]*\] \""
+_TIME = r"^(?:\d{1,2}/(?:[A-Za-z]{3}|\d\d)/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) ?[+-]\d\d:?\d\d$"
+_LONG_NAME = r"^[^ ,]+ [^ ]+ ([^\[\]]+)$"
 _HEX_ID = r"^[0-9a-f]{32}$"
 
 
@@ -65,7 +66,7 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     columns["client_address"] = read_addresses(logged(pc.if_else(pa.array(has_host), second, first) if has_host.any() else first))
     if has_host.any():
         columns["server_address"] = pc.coalesce(logged(where(has_host, first)), columns["server_address"])
-    _read_names(columns, words, has_host)
+    _read_names(columns, fields["before"], words, has_host)
     combined = equals(fields["quoted"], '"')
     if combined.any():
         columns["user_agent_original"] = logged(fields["agent"] if combined.all() else where(combined, fields["agent"]))
@@ -83,20 +84,32 @@ def _has_host(first: pa.Array, second: pa.Array) -> NDArray[Any]:
     return result
 
 
-def _read_names(columns: dict[str, pa.Array], words: Pieces, has_host: NDArray[Any]) -> None:
+def _named(users: pa.Array) -> pa.Array:
+    """Apache writes an empty name as two quotes."""
+    return logged(pc.if_else(pc.equal(users, '""'), "-", users))
+
+
+def _read_names(columns: dict[str, pa.Array], before: pa.Array, words: Pieces, has_host: NDArray[Any]) -> None:
     """The user, and BunkerWeb's request id, which stands before the user."""
-    shift = has_host.astype(np.int64)
-    plain = words.count - shift == 3
-    if plain.any():
-        user = words.at(2)
-        if has_host.any():
-            user = pc.if_else(pa.array(has_host), words.at(3), user)
-        columns["user_id"] = logged(where(plain, user))
-    if (has_host & (words.count == 5)).any():
-        request_id = words.at(3)
-        named = has_host & (words.count == 5) & matches(request_id, _HEX_ID)
-        columns["request_id"] = where(named, request_id)
-        columns["user_id"] = pc.coalesce(columns.get("user_id", pa.nulls(len(named), pa.string())), logged(where(named, words.at(4))))
+    n = len(has_host)
+    extra = words.count - has_host.astype(np.int64)
+    user = words.at(2)
+    if has_host.any():
+        user = pc.if_else(pa.array(has_host), words.at(3), user)
+    columns["user_id"] = _named(where(extra == 3, user))
+    longer = extra > 3
+    if not longer.any():
+        return
+    named = has_host & (words.count == 5)
+    if named.any():
+        named &= matches(words.at(3), _HEX_ID)
+        columns["request_id"] = where(named, words.at(3))
+        columns["user_id"] = pc.coalesce(columns["user_id"], _named(where(named, words.at(4))))
+    bare = pc.if_else(pa.array(has_host), pc.replace_substring_regex(before, r"^[^ ]+ ", ""), before)
+    blanks = longer & ~named & matches(bare, _LONG_NAME)
+    if blanks.any():
+        names = _named(where(blanks, pc.replace_substring_regex(bare, _LONG_NAME, r"\1")))
+        columns["user_id"] = pc.coalesce(columns.get("user_id", pa.nulls(n, pa.string())), names)
 
 
 def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
@@ -115,7 +128,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     # ' 200 512 ' before a quote, ' 200 512' or ' 200 512 more' at the end.
     status, size = status_size.at(1), status_size.at(2)
     sure &= np.where(combined, status_size.count == 4, status_size.count >= 3) & equals(status_size.at(0), "")
-    sure &= few_match(status, r"^(?:\d{3}|-)$") & matches(size, r"^(?:\d{1,18}|-)$")
+    sure &= few_match(status, r"^(?:\d{1,3}|-)$") & matches(size, r"^(?:\d{1,18}|-)$")
     sure &= ~equals(before, "") & ~pc.starts_with(before, " ").fill_null(True).to_numpy(zero_copy_only=False)
     rest = cut.at(6).fill_null("")
     if bare.any():

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.cuts import Pieces, equals, few_match, holds, matches, where
+from udfs.formats.cuts import Pieces, equals, few_match, holds, logged, matches, where
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import is_address
 
@@ -31,7 +31,7 @@ _NO_ID = r"^(?:-|\d{1,3})?$"
 _FORWARDED = r"^(?: \"[^\"0-9A-Fa-f:.][^\"]*\")?(?: [a-z_]+[=:])? ?\"(?P<value>[0-9A-Fa-f.:]+)(?:, ?[^\"]*)?\""
 _SECONDS = (
     r"^(?:.* )?\"?(?:rt|request_time|req_time)[=: ] ?\"?(?P<named>\d+(?:\.\d+)?)\"?(?:[ ,;]|$)"
-    r"|^(?: \"[^\"]*\")? \"?(?P<bare>\d+\.\d{3})\"?(?: |$)"
+    r"|^(?: \d+)? \"?(?P<bare>\d+\.\d{3})\"?(?: |$)|^ \"[^\"]*\" \"?(?P<second>\d+\.\d{3})\"?(?: |$)"
 )
 _REQUEST_ID = (
     r"^(?:.*(?:request_?id|req_?id|rid|correlation_?id|X-Request-ID)\"?[=:] ?\"?(?P<named>[0-9A-Za-z][0-9A-Za-z_.:+/=@-]{4,127})"
@@ -40,6 +40,7 @@ _REQUEST_ID = (
 _TRACE_ID = r"(?:trace_?id|traceparent|trace)\"?[=:] ?\"?(?:[0-9a-f]{2}-)?(?P<value>[0-9a-f]{32})(?:-(?P<span>[0-9a-f]{16}))?"
 _HOST = r"(?:^| )(?:http_)?host[=:] ?\"?(?P<value>[A-Za-z0-9][A-Za-z0-9.:-]*)"
 _HAPROXY_CLF = r"^ \d+ \d{1,3} \"[^\"]*\" \"[^\"]*\" \"[^\"]*\" -?\d+ -?\d+ -?\d+ -?\d+ \+?(?P<value>\d+) "
+_TEXTS = ("request_id", "client_address", "trace_id", "span_id", "server_address", "format", "upstream_status")
 
 
 class _Tails:
@@ -47,9 +48,7 @@ class _Tails:
 
     def __init__(self, n: int) -> None:
         self.milliseconds = pa.nulls(n, pa.float64())
-        self.texts = {
-            name: pa.nulls(n, pa.string()) for name in ("request_id", "client_address", "trace_id", "span_id", "server_address", "format")
-        }
+        self.texts = {name: pa.nulls(n, pa.string()) for name in _TEXTS}
 
     def fill_ms(self, mask: NDArray[Any], texts: pa.Array, unit_ms: float) -> None:
         """Durations from texts that are sure to be numbers where `mask`."""
@@ -113,6 +112,7 @@ def _read_usual(tails: _Tails, rest: pa.Array, combined: NDArray[Any]) -> NDArra
         ingress &= matches(second, r"^\d+\.\d+$")
         tails.fill_ms(ingress, second, 1e3)
         tails.fill("request_id", ingress & ~matches(last, _NO_ID), last)
+        tails.fill("upstream_status", ingress, logged(words.at(-2)))
         tails.name(ingress, "nginx_ingress")
     traefik = integer & ~ingress & pc.ends_with(last, "ms").to_numpy(zero_copy_only=False) & (words.count >= 5)
     if traefik.any():
@@ -169,7 +169,7 @@ def _read_odd(tails: _Tails, rest: pa.Array, odd: NDArray[Any]) -> None:
         tails.milliseconds = _coalesce_ms(tails.milliseconds, odd, _valid(clf, "value"), 1.0)
     parts = pc.extract_regex(few, _SECONDS)
     if parts.null_count < n:
-        seconds = pc.coalesce(_valid(parts, "named"), _valid(parts, "bare"))
+        seconds = pc.coalesce(*(_valid(parts, group) for group in ("named", "bare", "second")))
         tails.milliseconds = _coalesce_ms(tails.milliseconds, odd, seconds, 1e3)
     put("request_id", _REQUEST_ID, "named", "bare")
     if holds(few, "trace").any():

@@ -53,7 +53,7 @@ Inner = Callable[[pa.Array, NormaliseSettings, int], list[Parsed]]
 
 _IIS_NATIVE = _Native(iis.looks_native, iis.parse_native)
 _BY_SHAPE: dict[int, tuple[Any, ...]] = {
-    Shape.OTHER: (common_log, haproxy, aws_alb, _IIS_NATIVE, server_text, apigateway_text, logfmt),
+    Shape.OTHER: (envoy_text, common_log, haproxy, aws_alb, _IIS_NATIVE, server_text, apigateway_text, openstack_api, logfmt),
     Shape.ISO_TIME: (logfmt,),
     Shape.ISO_BLANK: (iis, openstack_api, logfmt),
     Shape.ISO_TAB: (cloudfront,),

@@ -21,7 +21,9 @@ LATEST_US = 7_258_118_400_000_000
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _NUMBER = re.compile(r"[+-]?\d+(?:\.\d*)?(?:[eE][+-]?\d+)?")
-_CLF = re.compile(r"(\d{1,2})/([A-Za-z]{3}|\d\d)/(\d{4})[: ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ?([+-])(\d\d):?(\d\d)| ?Z)?")
+_CLF = re.compile(
+    r"(\d{1,2})/([A-Za-z]{3}|\d\d)/(\d{4})[: ](\d\d):(\d\d):(\d\d)(?:\.(\d{1,9}))?(?: ?([+-])(\d\d):?(\d\d)| ?(?:Z|UTC|GMT))?"
+)
 _ISO = re.compile(r"(\d{4}-\d\d-\d\d)[Tt ](\d\d(?::\d\d(?::\d\d)?)?)(?:[.,](\d{1,9})\d*)? ?(?:([Zz]|UTC|GMT)|([+-]\d\d)(?::?(\d\d))?)?")
 _MONTHS = {m: i for i, m in enumerate(("jan", "feb", "mar", "apr", "may", "jun", "jul", "aug", "sep", "oct", "nov", "dec"), 1)}
 # Texts that the cast is sure to accept: 29 February is left to the slow way, as only some years have it.
