@@ -45,6 +45,9 @@ COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "Tune": (
         ("check", "is my SQL right? says what is wrong and where, explains the plan"),
         ("train", "train the isolation forest from what is stored"),
+        ("compare", "what changed SQL would have said of the stored points: new, gone, moved"),
+        ("label", "say of an anomaly or incident: good (rightly found) or bad (a false alarm)"),
+        ("proposals", "what your labels ask for: overrides, each replayed over the stored history"),
     ),
 }
 """Groups of (command, one line). A command lives in `jobs/cli/<command>.py` and is imported only when it is called."""
