@@ -83,6 +83,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     places = {
         "date": 0,
         "time": 1,
+        "own": 2,
         "method": 3,
         "stem": 4,
         "query": 5,
@@ -94,7 +95,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
         "taken": 14,
     }
     fields = {name: cut.at(place).fill_null("") for name, place in places.items()}
-    fields.update({name: nothing for name in ("site", "computer", "own", "second", "third", "sent", "extra")})
+    fields.update({name: nothing for name in ("site", "computer", "second", "third", "sent", "extra")})
     sure &= matches(cut.at(2), f"^{_ADDRESS}$") & matches(fields["method"], "^[A-Za-z_-]+$") & matches(fields["stem"], "^[/*h-]")
     sure &= matches(cut.at(6), r"^\d+$") & matches(fields["client"], f"^(?:{_ADDRESS}|-)$") & matches(fields["status"], r"^\d{3}$")
     sure &= matches(cut.at(12), r"^\d+$") & matches(cut.at(13), r"^\d+$") & matches(fields["taken"], r"^\d+$")
