@@ -15,6 +15,7 @@ from typing import Any
 
 import yaml
 
+from schemas.change import CHANGE
 from schemas.errors import ConfigError
 from schemas.event import DEAD_LETTER, EVENT
 from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
@@ -24,7 +25,7 @@ from schemas.transaction import TRANSACTION
 __all__ = ["DASHBOARDS", "VIEWS", "main", "render_all"]
 
 DASHBOARDS = Path(__file__).resolve().parent.parent / "dashboards"
-VIEWS: dict[str, Record] = {r.name: r for r in (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)}
+VIEWS: dict[str, Record] = {r.name: r for r in (EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)}
 """What panels may query: the views of the store, by name."""
 
 Json = dict[str, Any]
@@ -96,8 +97,28 @@ def _dashboard(file: str, definition: Json, variables: Json) -> Json:
         "links": [
             {"type": "dashboards", "tags": ["anomasec"], "title": "AnomaSec", "asDropdown": True, "keepTime": True, "includeVars": True}
         ],
+        "annotations": {"list": [_changes("environment" in definition["variables"])]},
         "templating": {"list": [_variable(name, variables[name]) for name in definition["variables"]]},
         "panels": _panels(file, definition["panels"]),
+    }
+
+
+def _changes(of_environment: bool) -> Json:
+    """Marks of deploys and other changes on the time axis of every panel."""
+    chosen = " AND (environment = '' OR $__conditionalAll(environment IN (${environment:sqlstring}), $environment))"
+    where = chosen if of_environment else ""
+    sql = (
+        "SELECT time, concat(change_kind, ' ', service_name, ' ', version) AS title,"
+        " concat(title, if(author = '', '', concat(' (', author, ')'))) AS text, concat(change_kind, ',', status) AS tags"
+        f" FROM changes WHERE $__timeFilter(time) AND status != 'started' AND change_kind != 'code'{where} ORDER BY time LIMIT 500"
+    )
+    return {
+        "name": "Changes",
+        "enable": True,
+        "hide": False,
+        "iconColor": "purple",
+        "datasource": _SOURCE,
+        "target": {"refId": "A", "editorType": "sql", "queryType": "table", "format": 1, "pluginVersion": _PLUGIN_VERSION, "rawSql": sql},
     }
 
 

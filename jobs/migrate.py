@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.change import CHANGE
 from schemas.errors import StoreError
 from schemas.event import DEAD_LETTER, DEAD_LETTER_RETRY, EVENT
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
@@ -31,7 +32,9 @@ __all__ = [
     "set_retention",
 ]
 
-RECORDS: tuple[Record, ...] = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER, DEAD_LETTER_RETRY)
+RECORDS: tuple[Record, ...] = (
+    EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER, DEAD_LETTER_RETRY,
+)  # fmt: skip
 """What the store holds: each record as table `<name>_data` and view `<name>`."""
 SERVICE_CALL = Record(
     "service_calls",
@@ -59,6 +62,7 @@ RETENTION_COLUMNS: Mapping[str, str] = {
     "budget": "time",
     "labels": "labelled_at",
     "dead_letters": "arrived_at",
+    "changes": "arrived_at",
     "dead_letter_retries": "retried_at",
 }
 """The time from which a row's age counts."""

@@ -14,6 +14,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from schemas.change import CHANGE
 from schemas.event import DEAD_LETTER, EVENT
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Field, Record
@@ -22,7 +23,7 @@ from schemas.transaction import TRANSACTION
 __all__ = ["column_reference", "json_schema", "main", "render_all"]
 
 ROOT = Path(__file__).resolve().parent.parent
-_VIEWS = (EVENT, TRANSACTION, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)
+_VIEWS = (EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)
 _TOPICS = {"anomalies": ANOMALY, "incidents": INCIDENT, "dead-letters": DEAD_LETTER}
 _HIDDEN = {"events": {"transaction_hash"}, "transactions": {"merged_into"}}
 """Columns of a table that its view leaves out."""

@@ -20,6 +20,7 @@ from jobs.measure import on_batch as measure
 from jobs.operators.partitions import PARTITIONS, split_by_partition
 from jobs.operators.stage import Output
 from jobs.version import installed_version
+from schemas.change import CHANGE
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
 from schemas.framing import concat
 from schemas.partial import PARTIAL
@@ -98,7 +99,8 @@ class AssembleStage:
         moved = concat(inputs.get("moved", ()), MOVED)
         state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms, moved=moved)
         dead_letters = concat(inputs.get("dead_letters", ()), DEAD_LETTER.arrow)
-        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters)):
+        changes = concat(inputs.get("changes", ()), CHANGE.arrow)
+        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters), (CHANGE, changes)):
             if table.num_rows:
                 self._write(record, table)
         outputs = _partials(out, self._knobs, self._partitions)
@@ -109,6 +111,8 @@ class AssembleStage:
         ]
         if dead_letters.num_rows:
             outputs.append(Output("dead_letters", 0, dead_letters))
+        if changes.num_rows:
+            outputs.append(Output("changes", 0, changes))
         return state, outputs
 
 

@@ -56,6 +56,7 @@ def frames_of(out: NormaliseOut, tick_ms: int, partitions: int = PARTITIONS) -> 
         ("events", out.events, "transaction_hash"),
         ("metric_points", out.metric_points, "entity_hash"),
         ("dead_letters", out.dead_letters, None),
+        ("changes", out.changes, None),
     ):
         if not table.num_rows:
             continue
@@ -91,7 +92,7 @@ class _Normalise(ScalarFunction):
             schema=RAW.arrow,
         )
         out = normalise(raw, self._settings)
-        self._brake.count(out.events.num_rows + out.metric_points.num_rows, out.dead_letters.num_rows)
+        self._brake.count(out.events.num_rows + out.metric_points.num_rows + out.changes.num_rows, out.dead_letters.num_rows)
         cells: list[bytes | None] = [None] * n
         cells[0] = pack_frames(frames_of(out, self._tick_ms)) or None
         return pd.Series(cells, dtype=object)

@@ -17,7 +17,7 @@ from udfs.normalise import NormaliseSettings, normalise
 
 __all__ = ["TARGETS", "ticks_of"]
 
-TARGETS = ("events", "metric_points", "dead_letters")
+TARGETS = ("events", "metric_points", "dead_letters", "changes")
 _LINES = 20_000
 _BYTES = 64 << 20
 
@@ -96,7 +96,7 @@ def _chunks(source: Source, settings: NormaliseSettings, on_lines: Callable[[int
     while chunk := _next_chunk(lines):
         on_lines(len(chunk), sum(line.read_bytes for line in chunk))
         out = normalise(_raw(chunk), settings)
-        tables = {"events": out.events, "metric_points": out.metric_points, "dead_letters": out.dead_letters}
+        tables = dict(zip(TARGETS, (out.events, out.metric_points, out.dead_letters, out.changes), strict=True))
         if source.schedule is None:
             tables, clock_ms = _own_arrivals(tables, len(chunk), chunk[0].offset, clock_ms)
         yield {target: table.sort_by([("arrived_at", "ascending")]) for target, table in tables.items()}
@@ -129,7 +129,7 @@ def _raw(chunk: list[Line]) -> pa.Table:
 def _own_arrivals(tables: dict[str, pa.Table], lines: int, first: int, clock_ms: int) -> tuple[dict[str, pa.Table], int]:
     """Without a schedule a line arrives at its own time, but never before a line above it; what has no time comes with the line above."""
     own_ms = np.full(lines, np.iinfo(np.int64).min)
-    for target, column in (("events", "timestamp"), ("metric_points", "time")):
+    for target, column in (("events", "timestamp"), ("metric_points", "time"), ("changes", "time")):
         table = tables[target]
         times = table.column(column).cast(pa.timestamp("ms", "UTC"), safe=False).cast(pa.int64()).to_numpy()
         np.maximum.at(own_ms, table.column("offset").to_numpy() - first, times)

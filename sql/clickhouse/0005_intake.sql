@@ -1,6 +1,52 @@
 -- Intake: what events carry, and their tables.
 SELECT 1;
 
+-- One step of a change a row: a deploy, a switched flag, a new size. Few rows, so no partitions: the same message told twice replaces
+-- itself whenever it arrives.
+CREATE TABLE IF NOT EXISTS changes_data
+(
+    change_id        String CODEC(ZSTD(1)),
+    time             DateTime64(6, 'UTC') CODEC(Delta, ZSTD(1)),
+    environment      LowCardinality(String),
+    service_name     LowCardinality(String),
+    change_kind      LowCardinality(String),
+    status           LowCardinality(String),
+    version          String CODEC(ZSTD(1)),
+    previous_version String CODEC(ZSTD(1)),
+    author           String CODEC(ZSTD(1)),
+    title            String CODEC(ZSTD(1)),
+    url              String CODEC(ZSTD(1)),
+    source           LowCardinality(String),
+    topic            LowCardinality(String),
+    partition        Int32,
+    offset           Int64 CODEC(Delta, ZSTD(1)),
+    line_index       Int32,
+    arrived_at       DateTime64(3, 'UTC') CODEC(Delta, ZSTD(1))
+)
+ENGINE = ReplacingMergeTree
+ORDER BY change_id;
+
+CREATE OR REPLACE VIEW changes AS
+SELECT
+    change_id,
+    time,
+    environment,
+    service_name,
+    change_kind,
+    status,
+    version,
+    previous_version,
+    author,
+    title,
+    url,
+    source,
+    topic,
+    partition,
+    offset,
+    line_index,
+    arrived_at
+FROM changes_data FINAL;
+
 -- Where an event comes from and who answers for it, and what kind of program calls.
 ALTER TABLE events_data ADD COLUMN IF NOT EXISTS region LowCardinality(String) AFTER environment;
 ALTER TABLE events_data ADD COLUMN IF NOT EXISTS cluster LowCardinality(String) AFTER region;
