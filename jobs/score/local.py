@@ -67,6 +67,7 @@ def local_environment(parallelism: int = 1, settings: Mapping[str, str] | None =
         "python.execution-mode": "process",
         "python.fn-execution.arrow.batch.size": "20000",
         "python.fn-execution.bundle.size": "60000",
+        "collect-sink.batch-size.max": "64 mb",  # one payload holds 20,000 rows
         "parallelism.default": str(parallelism),
         "taskmanager.numberOfTaskSlots": str(parallelism),
         "taskmanager.memory.network.min": "64 mb",
