@@ -16,7 +16,7 @@ JOBS = ("ingest", "score", "pipeline")
 
 EXECUTION_MODE = "process"
 """PyFlink execution mode of every job: a savepoint of one mode restores in the other without its Python state."""
-STATE_VERSION = "1"
+STATE_VERSION = "2"
 """Layout of the stages' state; a savepoint of another version is refused."""
 
 

@@ -25,7 +25,7 @@ from jobs.operators.scores import LabelScores
 from jobs.operators.stage import Stage
 from jobs.operators.ticked import FRAME_TYPE, TickedOperator
 from jobs.sizing import MAX_BATCH_ROWS
-from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, Writer, normalise_settings
+from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, TraceStage, Writer, normalise_settings
 from schemas.framing import from_payload
 
 __all__ = ["JobGraph"]
@@ -71,10 +71,14 @@ class JobGraph:
     def ingest(self) -> DataStream:
         """Raw topic -> normalise -> assemble -> measure -> points topic."""
         knobs = self.knobs
-        frames = self._normalised().flat_map(SplitFrames(self._labels), FRAME_TYPE).uid("split").name("split")
-        assembled = self._ticked(frames, "assemble", lambda write: AssembleStage(knobs, write))
+        cells = self._normalised()
+        traces = self._ticked(self._split(cells, "split-traces", traces=True), "traces", lambda write: TraceStage(knobs, write))
+        frames = self._split(cells, "split", "events", "metric_points", "dead_letters", "changes")
+        moved = traces.filter(lambda row: row[0] == "moved")
+        assembled = self._ticked(frames.union(moved), "assemble", lambda write: AssembleStage(knobs, write))
         self._to_kafka(assembled, "dead_letters", self.config.topics.dead_letters)
-        points = self._ticked(assembled.filter(lambda row: row[0] != "dead_letters"), "measure", lambda write: MeasureStage(knobs, write))
+        parts = assembled.union(traces).filter(lambda row: row[0] in ("partials", "metric_points"))
+        points = self._ticked(parts, "measure", lambda write: MeasureStage(knobs, write))
         self._to_kafka(points, "points", self.config.topics.points)
         return points
 
@@ -110,6 +114,9 @@ class JobGraph:
         payloads = self.t_env.sql_query(f"SELECT payload FROM ({cells}) WHERE payload IS NOT NULL")
         heartbeat = self.t_env.sql_query("SELECT CAST(NULL AS BYTES) AS payload FROM heartbeat WHERE id < 0")
         return self.t_env.to_data_stream(payloads).union(self.t_env.to_data_stream(heartbeat))
+
+    def _split(self, cells: DataStream, name: str, traces: bool) -> DataStream:
+        return cells.flat_map(SplitFrames(self._labels, traces), FRAME_TYPE).uid(name).name(name)
 
     def _ticked(self, frames: DataStream, name: str, stage: Callable[[Writer], Stage[Any]]) -> DataStream:
         clickhouse = self.config.clickhouse

@@ -11,6 +11,7 @@ import pyarrow.compute as pc
 from jobs.assemble import AssembleOut, AssembleState
 from jobs.assemble import on_batch as assemble
 from jobs.assemble.links import MOVED
+from jobs.context import read_context
 from jobs.correlate import CorrelateState
 from jobs.correlate import on_batch as correlate
 from jobs.correlate.pages import drop_overridden
@@ -43,6 +44,7 @@ def normalise_settings(knobs: Knobs, sql_dir: Path | None = None) -> NormaliseSe
         formats=user_formats(sql_dir) if sql_dir else (),
         topic_formats=dict(knobs.normalise_topic_formats),
         joins_by=dict(knobs.normalise_joins_by),
+        context=read_context(knobs, sql_dir),
         job_version=installed_version(),
     )
 

@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from schemas.record import Record, boolean, f64, i32, i64, strings, text, time_ms, time_us, u16
+from schemas.record import Record, boolean, f64, i32, i64, strings, text, time_ms, time_us, u16, u64
 
-__all__ = ["CLOSURE_REASONS", "TRANSACTION"]
+__all__ = ["CLOSURE_REASONS", "LINK", "MERGE", "ORPHAN_KINDS", "TRANSACTION"]
 
-CLOSURE_REASONS = ("complete", "timed_out", "evicted")
+CLOSURE_REASONS = ("complete", "timed_out", "evicted", "quiet", "merged")
+ORPHAN_KINDS = (
+    "",
+    "no_root",
+    "missing_parent",
+    "many_roots",
+    "no_server_span",
+    "lost_collector",
+    "uninstrumented_caller",
+    "late_beyond_horizon",
+)
 
 TRANSACTION = Record(
     "transactions",
@@ -32,18 +42,53 @@ TRANSACTION = Record(
         i32("error_count", "Events with an error among them."),
         i32("duplicate_count", "Events recognised as repeats."),
         i32("late_count", "Events that came after it was closed."),
+        i32("moved_count", "Events and repeats that were here until their trace turned out to belong to an earlier request."),
         i32("orphan_count", "Spans whose parent is not there."),
         text(
             "orphan_kind",
-            "'' = a whole tree or no spans; no_root = no span without a parent; missing_parent = spans whose parent"
-            " never came; many_roots = more than one span without a parent.",
+            "'' = a whole tree or no spans; no_root = no span without a parent; no_server_span = spans of a service without the server"
+            " span above them, or a call whose callee is silent; missing_parent = another span is missing; lost_collector = what is"
+            " missing belongs to a service that fell silent everywhere; uninstrumented_caller = parents that never send spans;"
+            " many_roots = more than one span without a parent; late_beyond_horizon = came after the rest was forgotten.",
             low_cardinality=True,
         ),
-        text("closure_reason", "complete, timed_out or evicted.", low_cardinality=True),
+        text("orphan_evidence", "Why orphan_kind is what it is, in words; '' when nothing is missing."),
+        text(
+            "closure_reason",
+            "complete = whole tree; quiet = more was unlikely to come; timed_out = the longest wait was over; evicted = to make room.",
+            low_cardinality=True,
+        ),
+        f64("p_complete", "Chance, as learned from transactions like it, that nothing more was to come when it was closed; 0..1."),
+        i64("waited_ms", "Broker time it was held open: from its first event to its closing."),
         time_ms("first_arrived_at", "Broker time of its first event."),
         time_ms("closed_at", "Broker time at which it was first closed."),
+        text("merged_into", "transaction_id of the request that its trace turned out to belong to; such rows are hidden from the view."),
         boolean("is_error", "The root (or any event where there is no root) ended in an error."),
     ),
     identity=("transaction_id",),
     order_by=("transaction_id",),
+)
+
+LINK = Record(
+    "links",
+    "A trace ID and the request it belongs to, learned from an event that carries both. In flight only.",
+    (
+        u64("trace_hash", "64-bit key of the trace alone: partitioning."),
+        text("transaction_id", "Transaction of the request."),
+        u64("transaction_hash", "64-bit key of that transaction."),
+        i64("start_us", "Earliest start of an event that carries both, epoch us: of several requests the first owns the trace."),
+    ),
+)
+
+MERGE = Record(
+    "merges",
+    "A trace whose events move to the transaction of a request; the store rewrites those it already has.",
+    (
+        text("trace_id", "Trace ID of the events; they carry no request ID."),
+        text("merged_into", "transaction_id they belong to."),
+        u64("merged_hash", "64-bit key of that transaction."),
+        time_us("started_at", "Earliest start of the events."),
+        time_us("ended_at", "Latest start of the events."),
+    ),
+    identity=("trace_id",),
 )

@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.assemble.interner import Interner
-from jobs.assemble.rows import ACCESS, LOG, SPAN
+from jobs.assemble.rows import ACCESS, CALLING, LOG, SPAN
+from jobs.assemble.slots import MERGED
 from jobs.assemble.tree import Tree, grow
 from schemas.transaction import CLOSURE_REASONS, TRANSACTION
 from udfs.hashing import hex_ids
@@ -78,13 +80,14 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
     trace = _at(rows["trace"], _preferred(rows["trace"] >= 0, tree.is_root, begin), -1)
 
     words = strings.array()
+    merged = slots["is_owned"] != 0
     columns = {
         "transaction_id": hex_ids(slots["high"], slots["low"]),
         "environment": words.take(pa.array(rows["environment"][lead])),
         "request_id": text_at(request),
         "trace_id": text_at(trace),
         # a transaction too old to be judged may have been seen before: it must not replace a fuller row
-        "revision": slots["late"].astype(np.int64) + 1 - slots["is_stale"],
+        "revision": slots["late"].astype(np.int64) + 1 - slots["is_stale"] + slots["moves"],
         "root_span_id": text_at(_at(rows["span_text"], root, -1)),
         "root_service": words.take(pa.array(rows["service"][lead])),
         "root_route": words.take(pa.array(rows["route"][lead])),
@@ -100,9 +103,14 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
         "error_count": error_count,
         "duplicate_count": slots["duplicates"],
         "late_count": slots["late"],
+        "moved_count": slots["moved"],
         "orphan_count": tree.orphan_count,
         "orphan_kind": _orphan_kinds(tree),
-        "closure_reason": pa.array(CLOSURE_REASONS).take(pa.array(slots["reason"])),
+        "orphan_evidence": pa.repeat("", m),
+        "closure_reason": pa.array(CLOSURE_REASONS).take(pa.array(np.where(merged, MERGED, slots["reason"]))),
+        "p_complete": slots["p_complete"],
+        "waited_ms": slots["closed_ms"] - slots["first_ms"],
+        "merged_into": pc.if_else(pa.array(merged), hex_ids(slots["owner_high"], slots["owner_low"]), ""),
         "first_arrived_at": slots["first_ms"],
         "closed_at": slots["closed_ms"],
         "is_error": is_error,
@@ -150,7 +158,7 @@ def _root_rows(rows: Records, group: I64, begin: I64, tree: Tree, text_at: Calla
         names = text_at(np.asarray(rows["span_text"][ties])).dictionary_encode()
         rank = np.empty(len(names.dictionary), np.int64)
         rank[np.argsort(np.array(names.dictionary.to_pylist(), object), kind="stable")] = np.arange(len(rank))
-        order = np.lexsort((ties, rows["caller"][ties], rank[names.indices.to_numpy()], group[ties]))
+        order = np.lexsort((ties, rows["side"][ties] == CALLING, rank[names.indices.to_numpy()], group[ties]))
         ties = ties[order]
         winners = ties[np.concatenate([[True], group[ties][1:] != group[ties][:-1]])]
         root[group[winners]] = winners

@@ -8,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 import pyarrow as pa
 
+from udfs.hashing import hash_strings
+
 __all__ = ["Interner"]
 
 I32 = npt.NDArray[np.int32]
@@ -22,6 +24,7 @@ class Interner:
     def __init__(self) -> None:
         self._codes: dict[str, int] = {"": 0}
         self._array: pa.Array | None = None
+        self._hashes = hash_strings(pa.array([""]))
 
     def __len__(self) -> int:
         return len(self._codes)
@@ -37,6 +40,13 @@ class Interner:
             self._array = pa.array(list(self._codes), pa.string())
         return self._array
 
+    def hashes(self) -> npt.NDArray[np.uint64]:
+        """Hash of each string, at its code: what may be stored, as codes may not."""
+        known = len(self._hashes)
+        if known != len(self._codes):
+            self._hashes = np.concatenate([self._hashes, hash_strings(self.array().slice(known))])
+        return self._hashes
+
     def text(self, code: int) -> str:
         """The string of one code."""
         return str(self.array()[code].as_py())
@@ -49,4 +59,5 @@ class Interner:
         renumber[kept] = np.arange(len(kept))
         self._codes = {text: code for code, text in enumerate(self.array().take(pa.array(kept)).to_pylist())}
         self._array = None
+        self._hashes = self._hashes[:0]
         return renumber

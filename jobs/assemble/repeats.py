@@ -21,13 +21,14 @@ _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 _ARRIVAL = ("arrived_at", "topic", "partition", "offset", "line_index")
 
 
-def mark_first(events: pa.Table, order: I64, group: I64, content: U64) -> tuple[I64, Mask]:
+def mark_first(events: pa.Table, order: I64, group: I64, content: U64, last: Mask) -> tuple[I64, Mask]:
     """Put the first of each content within a tick before its repeats.
 
     Parameters
     ----------
     events : EVENT; of equal events the first by arrived_at, topic, partition, offset, line_index is the event
     order : int64[n], the event each row stands for
+    last : bool[rows], rows that never lead; rows beyond the events moved here from elsewhere, and lead by themselves
     group, content : of each row; rows with the same of both lie side by side
 
     Returns
@@ -41,8 +42,10 @@ def mark_first(events: pa.Table, order: I64, group: I64, content: U64) -> tuple[
         return places, ~again
     run = np.cumsum(~again)
     member = np.flatnonzero(again | np.append(again[1:], False))
-    arrival = [_sortable(events.column(name).take(pa.array(order[member]))) for name in reversed(_ARRIVAL)]
-    places[member] = member[np.lexsort((*arrival, run[member]))]
+    row = order[member]
+    event = pa.array(np.where(row < events.num_rows, row, 0), mask=row >= events.num_rows)
+    arrival = [_sortable(events.column(name).take(event)) for name in reversed(_ARRIVAL)]
+    places[member] = member[np.lexsort((*arrival, last[row], run[member]))]
     return places, ~again
 
 

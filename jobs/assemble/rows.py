@@ -1,4 +1,4 @@
-"""Slim rows: the 88 bytes that assembly keeps of an event, and its content hash."""
+"""Slim rows: the 96 bytes that assembly keeps of an event, and its content hash."""
 
 from __future__ import annotations
 
@@ -13,14 +13,17 @@ import pyarrow.compute as pc
 from jobs.assemble.interner import Interner
 from udfs.hashing import hash_strings
 
-__all__ = ["ACCESS", "LOG", "NO_STATUS", "ROW", "SPAN", "SlimEvents", "plain", "slim"]
+__all__ = ["ACCESS", "CALLING", "GONE", "LOG", "NO_STATUS", "ROW", "SERVING", "SPAN", "SlimEvents", "plain", "slim"]
 
 Records = npt.NDArray[Any]
 U64 = npt.NDArray[np.uint64]
 I32 = npt.NDArray[np.int32]
 I64 = npt.NDArray[np.int64]
 
-ACCESS, SPAN, LOG = 0, 1, 2
+ACCESS, SPAN, LOG, GONE = 0, 1, 2, 3
+"""Kinds; GONE is no event: it takes back all rows of its `via`, whose trace turned out to belong to another request."""
+CALLING, SERVING = 1, 2
+"""Sides of a call: client and producer, server and consumer; both halves may share one span_id."""
 NO_STATUS = 0
 
 ROW = np.dtype(
@@ -39,7 +42,8 @@ ROW = np.dtype(
         ("error", "<i4"),  # 0 = no error
         ("status", "<u2"),  # 0 = none
         ("kind", "u1"),
-        ("caller", "u1"),  # 1 = client or producer: the calling half of a pair that may share its span_id
+        ("side", "u1"),  # CALLING, SERVING or 0
+        ("via", "<u8"),  # trace hash of a row that came here because its trace belongs to this request, 0 = came by itself
     ],
     align=True,
 )
@@ -106,7 +110,7 @@ def slim(events: pa.Table, strings: Interner, text_base: int) -> SlimEvents:
     route, name = coded["http_route"].interned(strings), coded["span_name"].interned(strings)
     rows["route"] = np.where(route == 0, name, route)
     rows["error"] = coded["error_category"].interned(strings)
-    rows["caller"] = coded["span_kind"].through(pc.is_in(coded["span_kind"].values, pa.array(["client", "producer"])).to_numpy(False))
+    rows["side"] = coded["span_kind"].through(_sides(coded["span_kind"].values))
 
     span = _id_hashes(column["span_id"])
     parent = _id_hashes(column["parent_span_id"])
@@ -158,6 +162,11 @@ class _Coded:
 def _kind_codes(values: pa.Array) -> npt.NDArray[np.uint8]:
     codes = pc.fill_null(pc.index_in(values, pa.array(["access", "span", "log"])), ACCESS)
     return np.asarray(codes.to_numpy(zero_copy_only=False), np.uint8)
+
+
+def _sides(values: pa.Array) -> npt.NDArray[np.uint8]:
+    place = pc.fill_null(pc.index_in(values, pa.array(["client", "producer", "server", "consumer"])), -2)
+    return np.asarray(place.to_numpy(zero_copy_only=False) // 2 + 1, np.uint8)
 
 
 def _id_hashes(column: pa.Array) -> U64:

@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-__all__ = ["COMPLETE", "EVICTED", "OPEN", "SLOT", "TIMED_OUT", "Slots"]
+__all__ = ["COMPLETE", "EVICTED", "MERGED", "OPEN", "QUIET", "SLOT", "TIMED_OUT", "Slots"]
 
 Records = npt.NDArray[Any]
 I64 = npt.NDArray[np.int64]
 
 OPEN = -1
 """closed_ms of a transaction that is not closed."""
-COMPLETE, TIMED_OUT, EVICTED = 0, 1, 2
+COMPLETE, TIMED_OUT, EVICTED, QUIET, MERGED = range(5)
 """Positions in CLOSURE_REASONS."""
 
 SLOT = np.dtype(
@@ -28,11 +28,24 @@ SLOT = np.dtype(
         ("last_ms", "<i8"),  # tick of its last distinct event
         ("due_ms", "<i8"),
         ("closed_ms", "<i8"),
+        ("lead_us", "<i8"),  # earliest start of an event
+        ("type", "<u8"),  # hash of environment, service and route of the earliest event
+        ("shape", "<u8"),  # sum of the hashes of the events' services and operations: the same bag of hops, the same shape
+        ("services", "<u8"),  # a bit for each service that was seen
+        ("owner_key", "<u8"),  # transaction_hash of the request this trace belongs to
+        ("owner_high", "<u8"),
+        ("owner_low", "<u8"),
+        ("owner_us", "<i8"),  # start of the event that told so
+        ("p_complete", "<f8"),
         ("duplicates", "<i4"),
         ("late", "<i4"),
         ("events", "<i4"),  # distinct events
         ("touches", "<i4"),  # ticks that brought distinct events
-        ("reason", "u1"),
+        ("moves", "<i4"),  # times its owner changed, or rows of it moved on, after it was closed
+        ("moved", "<i4"),  # rows and repeats that moved on
+        ("reason", "u1"),  # why it was, or will be, closed
+        ("is_owned", "u1"),  # belongs to a request: its events are told there
+        ("has_nodes", "u1"),
         ("is_whole", "u1"),
         ("is_frozen", "u1"),  # too large: later events are not kept and change nothing
         ("is_stale", "u1"),  # its events are older than anything that could still be remembered

@@ -11,10 +11,14 @@ import pyarrow as pa
 
 from jobs.assemble.index import KeyIndex
 from jobs.assemble.interner import Interner
+from jobs.assemble.learned import PREFIX, Learned
+from jobs.assemble.links import without_gone
 from jobs.assemble.ring import Ring
-from jobs.assemble.rows import ROW
+from jobs.assemble.rows import GONE, ROW
 from jobs.assemble.segment import CLOCK, TOUCH, Segment, clock_from_blob, clock_to_blob, from_blob, to_blob
-from jobs.assemble.slots import COMPLETE, EVICTED, OPEN, TIMED_OUT, Slots
+from jobs.assemble.slots import EVICTED, OPEN, Slots
+from jobs.assemble.version1 import CLOCK as OLD_CLOCK
+from jobs.assemble.version1 import PREFIX as OLD
 from jobs.knobs import Knobs
 
 __all__ = ["AssembleState"]
@@ -38,7 +42,7 @@ class AssembleState:
     * The oldest segment goes when all its transactions were closed longer than `assemble_late_horizon` ago, or when the partition holds
       more than `assemble_max_rows` rows.
 
-    Cost: 88 bytes a row, 96 + 40 per touch a transaction, and its ids as text.
+    Cost: 96 bytes a row, 192 + 40 per touch a transaction, and its ids as text.
     """
 
     def __init__(self, knobs: Knobs) -> None:
@@ -49,7 +53,10 @@ class AssembleState:
         self.slots = Slots()
         self.open: I64 = np.zeros(0, np.int64)
         """Slots of the open transactions."""
+        self.learned = Learned(knobs)
         self._index = KeyIndex()
+        self.has_gone = False
+        """Some rows take others back."""
         self._rows = Ring(ROW)
         self._touches = Ring(TOUCH)
         self._segments: list[Segment] = []
@@ -66,10 +73,15 @@ class AssembleState:
     def load(cls, segments: Mapping[str, bytes], knobs: Knobs) -> Self:
         """Rebuild the state from its blobs; {} gives a fresh one."""
         state = cls(knobs)
-        if CLOCK in segments:
-            state.now_ms, state._sequence, state._serial = clock_from_blob(segments[CLOCK])
-        for name in sorted(name for name in segments if name != CLOCK):  # over ticks
+        for clock in (OLD_CLOCK, CLOCK):
+            if clock in segments:
+                state.now_ms, state._sequence, state._serial = clock_from_blob(segments[clock])
+        ticks = [name for name in segments if name not in (OLD_CLOCK, CLOCK) and not name.startswith(PREFIX)]
+        for name in sorted(ticks, key=Segment.place_of):
             state._restore(name, segments[name])
+        if OLD_CLOCK in segments:
+            state._changed[OLD_CLOCK] = None
+        state.learned.load([segments[name] for name in sorted(segments) if name.startswith(PREFIX)])
         state._settle()
         state._saved_ms = state.now_ms
         return state
@@ -80,6 +92,7 @@ class AssembleState:
         Cost: what the ticks since then brought was already made into blobs; nothing is written twice but the clock's 32 bytes.
         """
         changed, self._changed = self._changed, {}
+        changed.update(self.learned.changes())
         if changed or self.now_ms != self._saved_ms:
             changed[CLOCK] = clock_to_blob(self.now_ms, self._sequence, self._serial)
             self._saved_ms = self.now_ms
@@ -120,13 +133,13 @@ class AssembleState:
         return slots
 
     def begin(self, records: Records) -> I64:
-        """Remember new, open transactions (SLOT; serial and head are set here); returns their slots."""
+        """Remember new transactions (SLOT; serial and head are set here); returns their slots."""
         records["serial"] = np.arange(self._serial, self._serial + len(records))
         records["head"] = -1
         self._serial += len(records)
         slots = self.slots.put(records)
         self._index.put(records["key"], slots)
-        self.open = np.concatenate([self.open, slots])
+        self.open = np.concatenate([self.open, slots[records["closed_ms"] == OPEN]])
         return slots
 
     def append(self, rows: Records, slots: I64, counts: I64) -> None:
@@ -137,6 +150,7 @@ class AssembleState:
         touches["rows"] = counts
         touches["previous"] = table["head"][slots]
         touches["rows_at"] = self._rows.append(rows) + np.cumsum(counts) - counts
+        self.has_gone = self.has_gone or bool((rows["kind"] == GONE).any())
         first = self._touches.append(touches)
         brought = np.flatnonzero(counts > 0)
         table["head"][slots[brought]] = first + brought
@@ -147,13 +161,20 @@ class AssembleState:
         """Make what `append` added a segment, with the transactions as they are now."""
         segment = self._segment(tick_ms, self._sequence, len(rows), len(slots), texts)
         self._sequence += 1
-        self._changed[segment.name] = to_blob(rows, self.slots.table[slots], counts, texts, segment.text_base, self.strings)
+        self._changed[segment.key] = to_blob(rows, self.slots.table[slots], counts, texts, segment.text_base, self.strings)
 
     def gather(self, slots: I64) -> tuple[Records, I64]:
-        """All rows of transactions, and for each row which of `slots` it belongs to, ascending.
+        """All rows of transactions but those taken back, and for each row which of `slots` it belongs to, ascending.
 
         Cost: one pass per tick of the transaction that has the most of them.
         """
+        rows, owner = self._gather(slots)
+        if self.has_gone:
+            kept = without_gone(rows, owner)
+            rows, owner = rows[kept], owner[kept]
+        return rows, owner
+
+    def _gather(self, slots: I64) -> tuple[Records, I64]:
         head = self.slots.table["head"][slots]
         owner = np.arange(len(slots))
         owners, begins, sizes = [], [], []
@@ -194,8 +215,14 @@ class AssembleState:
         slots = self.open[due]
         self.open = self.open[~due]
         table["closed_ms"][slots] = table["due_ms"][slots]
-        table["reason"][slots] = np.where(table["is_whole"][slots] != 0, COMPLETE, TIMED_OUT)
         return slots
+
+    def reopen(self, slots: I64, tick_ms: int) -> None:
+        """Open slots that so far only knew to whom they belong."""
+        table = self.slots.table
+        table["closed_ms"][slots] = OPEN
+        table["first_ms"][slots] = table["last_ms"][slots] = tick_ms
+        self.open = np.concatenate([self.open, slots])
 
     def evict(self, slots: I64, tick_ms: int) -> None:
         """Close open transactions before their time."""
@@ -231,10 +258,10 @@ class AssembleState:
             self._forget(self._live_slots(segment))
             self._rows.drop_before(segment.rows[1])
             self._touches.drop_before(segment.touches[1])
-            if segment.name in self._changed:  # never handed out
-                del self._changed[segment.name]
+            if segment.key in self._changed:  # never handed out
+                del self._changed[segment.key]
             else:
-                self._changed[segment.name] = None
+                self._changed[segment.key] = None
             dropped += 1
         del self._segments[:dropped]
         if dropped:
@@ -282,7 +309,7 @@ class AssembleState:
     def _restore(self, name: str, blob: bytes) -> None:
         """Add one blob, in the order they were written; the newest blob of a transaction describes it."""
         tick_ms, sequence = Segment.place_of(name)
-        rows, records, counts, texts = from_blob(blob, self._texts_end, self.strings)
+        rows, records, counts, texts = from_blob(blob, self._texts_end, self.strings, name.startswith(OLD))
         slots = self._index.find(records["key"])
         known = slots >= 0
         older = np.flatnonzero(known)
@@ -299,10 +326,11 @@ class AssembleState:
         touches["slot"], touches["serial"], touches["rows"] = slots, records["serial"], counts
         touches["previous"] = head
         touches["rows_at"] = self._rows.append(rows) + np.cumsum(counts) - counts
+        self.has_gone = self.has_gone or bool((rows["kind"] == GONE).any())
         first = self._touches.append(touches)
         records["head"] = np.where(counts > 0, first + np.arange(len(slots)), head)
         self.slots.table[slots] = records
-        self._segment(tick_ms, sequence, len(rows), len(slots), texts)
+        self._segment(tick_ms, sequence, len(rows), len(slots), texts).key = name
 
     def _settle(self) -> None:
         """After the last blob: forget what lost rows to dropped segments, close what was due, list what is open."""

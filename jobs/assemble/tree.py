@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from jobs.assemble.rows import CALLING
+
 __all__ = ["Tree", "grow"]
 
 Records = npt.NDArray[Any]
@@ -60,7 +62,7 @@ def grow(rows: Records, group: I64, groups: int) -> Tree:
     if not len(nodes):
         nothing = np.zeros(groups, np.int64)
         return Tree(is_root, nothing, nothing, nothing, parent_row, other_half)
-    calling = rows["caller"][nodes] != 0
+    calling = rows["side"][nodes] == CALLING
     nodes = np.concatenate([nodes[~calling], nodes[calling]])
     own_group = group[nodes]
     salt = own_group.astype(np.uint64) * _SPREAD

@@ -12,6 +12,7 @@ from pyflink.datastream import FlatMapFunction
 from pyflink.table import DataTypes, FunctionContext, ScalarFunction
 from pyflink.table.udf import UserDefinedScalarFunctionWrapper, udf
 
+from jobs.assemble.links import has_links, links_of, split_traces
 from jobs.operators.partitions import PARTITIONS, split_by_partition
 from jobs.operators.ticks import tick_end_ms
 from schemas.errors import AnomasecError
@@ -52,8 +53,10 @@ class Brake:
 def frames_of(out: NormaliseOut, tick_ms: int, partitions: int = PARTITIONS) -> list[Frame]:
     """Rows split by key partition and tick of their arrival."""
     frames = []
+    traces, events = split_traces(out.events)
     for target, table, hashes in (
-        ("events", out.events, "transaction_hash"),
+        ("traces", traces, "transaction_hash"),
+        ("events", events, "transaction_hash"),
         ("metric_points", out.metric_points, "entity_hash"),
         ("dead_letters", out.dead_letters, None),
         ("changes", out.changes, None),
@@ -62,11 +65,20 @@ def frames_of(out: NormaliseOut, tick_ms: int, partitions: int = PARTITIONS) -> 
             continue
         parts = split_by_partition(table, hashes, partitions) if hashes else [(0, table)]
         for partition, rows in parts:
-            ticks = rows.column("arrived_at").cast(pa.int64()).to_numpy() // tick_ms
-            for tick in np.unique(ticks):  # one or two: a batch spans little time
-                part = rows if ticks.min() == ticks.max() else rows.filter(pa.array(ticks == tick))
-                frames.append(Frame(target, partition, tick_end_ms(int(tick) * tick_ms, tick_ms), to_payload(part)))
+            frames += [Frame(target, partition, tick, to_payload(part)) for tick, part in _by_tick(rows, tick_ms)]
+    if has_links(events):
+        for tick, part in _by_tick(events, tick_ms):
+            for partition, rows in split_by_partition(links_of(part), "trace_hash", partitions):
+                frames.append(Frame("links", partition, tick, to_payload(rows)))
     return frames
+
+
+def _by_tick(rows: pa.Table, tick_ms: int) -> Iterator[tuple[int, pa.Table]]:
+    """End of tick, and the rows that arrived in it: one or two, as a batch spans little time."""
+    ticks = rows.column("arrived_at").cast(pa.int64()).to_numpy() // tick_ms
+    for tick in np.unique(ticks):
+        part = rows if ticks.min() == ticks.max() else rows.filter(pa.array(ticks == tick))
+        yield tick_end_ms(int(tick) * tick_ms, tick_ms), part
 
 
 class _Normalise(ScalarFunction):
@@ -109,13 +121,15 @@ def normalise_udf(settings: NormaliseSettings, topic: str, tick_ms: int, brake: 
 
 
 class SplitFrames(FlatMapFunction):
-    """Cells to elements: one element per frame, labelled with the key of its partition."""
+    """Cells to elements: one element per frame, labelled with the key of its partition; of traces, or of all else."""
 
-    def __init__(self, labels: list[int]) -> None:
-        self._labels = labels
+    def __init__(self, labels: list[int], traces: bool) -> None:
+        self._labels, self._traces = labels, traces
 
     def flat_map(self, value: Row) -> Iterator[Row]:
         """One cell; null cells of the heartbeat carry nothing."""
         if value[0] is not None:
             for frame in unpack_frames(value[0]):
+                if (frame.target in ("traces", "links")) != self._traces:
+                    continue
                 yield Row(frame.target, self._labels[frame.partition], frame.tick_ms, frame.payload)

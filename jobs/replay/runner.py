@@ -12,6 +12,7 @@ from typing import Any
 
 import pyarrow as pa
 
+from jobs.assemble.links import links_of, split_traces
 from jobs.config import Config
 from jobs.knobs import Knobs
 from jobs.operators.scores import scores_by_tick
@@ -19,9 +20,11 @@ from jobs.operators.ticks import TickDriver
 from jobs.replay.arrivals import ticks_of
 from jobs.replay.files import Source
 from jobs.score.wire import points_to_json_lines
-from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, normalise_settings
+from jobs.stages import AssembleStage, CorrelateStage, MeasureStage, TraceStage, normalise_settings
+from schemas.event import EVENT
 from schemas.framing import concat, from_payload
 from schemas.record import Record
+from schemas.transaction import MERGE
 from udfs.normalise import NormaliseSettings
 
 __all__ = ["ReplaySummary", "replay"]
@@ -47,17 +50,20 @@ class _Coalesced:
         self._waiting: dict[str, tuple[Record, list[pa.Table]]] = {}
 
     def __call__(self, record: Record, table: pa.Table) -> None:
-        self._summary.rows[record.name] += table.num_rows
+        if record is not MERGE:
+            self._summary.rows[record.name] += table.num_rows
         _, tables = self._waiting.setdefault(record.name, (record, []))
         tables.append(table)
         if sum(t.num_rows for t in tables) >= _ROWS_PER_INSERT:
             self._flush(record.name)
 
     def flush(self) -> None:
-        for name in list(self._waiting):
-            self._flush(name)
+        while self._waiting:
+            self._flush(next(iter(self._waiting)))
 
     def _flush(self, name: str) -> None:
+        if name == MERGE.name and EVENT.name in self._waiting:
+            self._flush(EVENT.name)  # a merge rewrites events that are in the store
         record, tables = self._waiting.pop(name)
         self._insert(record, concat(tables, record.arrow))
 
@@ -110,22 +116,31 @@ def _run_ticks(
     points: _PointsFile,
     on_lines: Callable[[int, int], None],
 ) -> None:
+    traces = _driver(TraceStage(knobs, write, partitions=1), knobs)
     assemble = _driver(AssembleStage(knobs, write, partitions=1), knobs)
     measure = _driver(MeasureStage(knobs, write), knobs)
     for end_ms, rows in ticks_of(sources, settings, knobs.pipeline_tick, on_lines):
+        for table in rows.pop("events"):
+            alone, events = split_traces(table)
+            for target, part in (("traces", alone), ("links", links_of(events))):
+                if part.num_rows:
+                    traces.add(target, end_ms, part)
+            assemble.add("events", end_ms, events)
         for target, tables in rows.items():
             for table in tables:
                 assemble.add(target, end_ms, table)
-        _advance(assemble, measure, points, end_ms - 1, end_ms - 1)
+        _advance(traces, assemble, measure, points, end_ms - 1)
     measure.state.finish()  # the input has ended: from now on missing requests are no silence
-    _advance(assemble, measure, points, _FOREVER_MS, _FOREVER_MS)
+    _advance(traces, assemble, measure, points, _FOREVER_MS)
 
 
-def _advance(assemble: TickDriver, measure: TickDriver, points: _PointsFile, assemble_ms: int, measure_ms: int) -> None:
-    for tick, output in assemble.advance(assemble_ms, _forget(assemble)):
+def _advance(traces: TickDriver, assemble: TickDriver, measure: TickDriver, points: _PointsFile, watermark_ms: int) -> None:
+    for tick, output in traces.advance(watermark_ms, _forget(traces)):
+        (assemble if output.target == "moved" else measure).add(output.target, tick, output.table)
+    for tick, output in assemble.advance(watermark_ms, _forget(assemble)):
         if output.target in ("partials", "metric_points"):
             measure.add(output.target, tick, output.table)
-    for _, output in measure.advance(measure_ms, _forget(measure)):
+    for _, output in measure.advance(watermark_ms, _forget(measure)):
         points.write(output.table)
 
 

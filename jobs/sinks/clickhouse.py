@@ -15,8 +15,10 @@ from urllib.parse import urlencode, urlsplit
 
 import pyarrow as pa
 
+from jobs.sinks.merges import MAX_QUERY_BYTES, merge_statements
 from schemas.errors import StoreError
 from schemas.record import Record
+from schemas.transaction import MERGE
 
 if TYPE_CHECKING:
     from jobs.config import ClickHouseConfig
@@ -112,6 +114,10 @@ class ClickHouseSink:
         """
         rows: int = table.num_rows
         conformed = record.conform(table)
+        if record is MERGE:
+            for statement in merge_statements(conformed):
+                self._insert_until_acknowledged(record, pa.py_buffer(statement))
+            return rows
         for start in range(0, rows, MAX_ROWS_PER_INSERT):
             self._insert_until_acknowledged(record, _stream(conformed.slice(start, MAX_ROWS_PER_INSERT)))
         return rows
@@ -157,8 +163,9 @@ class ClickHouseSink:
 
     def _send(self, record: Record, body: pa.Buffer) -> None:
         columns = ", ".join(f"`{name}`" for name in record.names)
-        query = f"INSERT INTO `{record.name}_data` ({columns}) FORMAT ArrowStream"
-        target = f"{urlsplit(self._config.url).path or '/'}?" + urlencode({"query": query, "database": self._config.database, **_SETTINGS})
+        insert = {"query": f"INSERT INTO `{record.name}_data` ({columns}) FORMAT ArrowStream"}
+        said = {"max_query_size": str(MAX_QUERY_BYTES)} if record is MERGE else insert  # a merge is its own statement
+        target = f"{urlsplit(self._config.url).path or '/'}?" + urlencode({**said, "database": self._config.database, **_SETTINGS})
         token = base64.b64encode(f"{self._config.user}:{self._config.password}".encode()).decode()
         headers = {
             "Authorization": f"Basic {token}",

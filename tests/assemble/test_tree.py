@@ -12,7 +12,7 @@ def rows(*nodes: tuple[int, int, int]) -> np.ndarray[tuple[int], np.dtype[np.voi
     """Rows of (span, parent, caller)."""
     made = np.zeros(len(nodes), ROW)
     for place, (span, parent, caller) in enumerate(nodes):
-        made["span"][place], made["parent"][place], made["caller"][place] = span, parent, caller
+        made["span"][place], made["parent"][place], made["side"][place] = span, parent, caller
     return made
 
 

@@ -38,8 +38,7 @@ class Twin:
         flags: dict[int, tuple[bool, bool]] = {}
         touched: dict[str, bool] = {}
         alone = []
-        memory = self.knobs.assemble_late_horizon + self.knobs.assemble_max_wait
-        old_ms = now_ms - memory
+        old_ms = now_ms - self.knobs.assemble_late_horizon
         new = {}
         for event in sorted(events, key=lambda e: (e["arrived_at"], e["topic"], e["partition"], e["offset"], e["line_index"])):
             name = event["transaction_id"]
@@ -173,9 +172,12 @@ def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
         "error_count": len(errors),
         "duplicate_count": transaction.duplicates,
         "late_count": transaction.late,
+        "moved_count": 0,
         "orphan_count": len(orphans),
         "orphan_kind": kind,
         "closure_reason": transaction.reason,
+        "waited_ms": (transaction.closed_ms or 0) - transaction.first_ms,
+        "merged_into": "",
         "first_arrived_at": transaction.first_ms,
         "closed_at": transaction.closed_ms,
         "is_error": bool(root["error_category"]) if root else bool(errors),

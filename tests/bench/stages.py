@@ -14,7 +14,7 @@ from jobs.knobs import Knobs
 from jobs.operators.normalise import frames_of
 from jobs.operators.partitions import PARTITIONS
 from jobs.operators.ticks import TickDriver
-from jobs.stages import AssembleStage, MeasureStage
+from jobs.stages import AssembleStage, MeasureStage, TraceStage
 from schemas.event import RAW
 from schemas.framing import from_payload, to_payload
 from schemas.record import Record
@@ -42,6 +42,7 @@ def measure_stages(lines: int, lines_per_s: int = 60_000) -> dict[str, float]:
     def count(record: Record, table: pa.Table) -> None:
         rows[record.name] = rows.get(record.name, 0) + table.num_rows
 
+    traces = [_driver(TraceStage(knobs, count), knobs) for _ in range(PARTITIONS)]
     assemble = [_driver(AssembleStage(knobs, count), knobs) for _ in range(PARTITIONS)]
     measure = [_driver(MeasureStage(knobs, count), knobs) for _ in range(PARTITIONS)]
     settings = NormaliseSettings()
@@ -51,10 +52,15 @@ def measure_stages(lines: int, lines_per_s: int = 60_000) -> dict[str, float]:
         with clock("frames"):
             frames = frames_of(out, knobs.pipeline_tick)
         for frame in frames:
-            assemble[frame.partition].add(frame.target, frame.tick_ms, frame.payload)
+            (traces if frame.target in ("traces", "links") else assemble)[frame.partition].add(frame.target, frame.tick_ms, frame.payload)
         watermark = (number + 1) * _BATCH * 1000 // lines_per_s - 1001
         passed = []
         with clock("assemble and combine"):
+            for driver in traces:
+                passed += [(tick, o) for tick, o in driver.advance(watermark, _persist(driver))]
+            for tick, o in [each for each in passed if each[1].target == "moved"]:
+                assemble[o.partition].add(o.target, tick, o.table)
+            passed = [each for each in passed if each[1].target != "moved"]
             for driver in assemble:
                 passed += [(tick, o) for tick, o in driver.advance(watermark, _persist(driver))]
         with clock("frames"):
@@ -81,7 +87,7 @@ def _batches(lines: int, lines_per_s: int) -> Iterator[pa.Table]:
         offset += n
 
 
-def _driver(stage: AssembleStage | MeasureStage, knobs: Knobs) -> TickDriver:
+def _driver(stage: AssembleStage | MeasureStage | TraceStage, knobs: Knobs) -> TickDriver:
     return TickDriver(stage, knobs.pipeline_tick, stage.load({}))
 
 

@@ -15,7 +15,7 @@ from jobs.sinks.clickhouse import ClickHouseSink
 from schemas.event import EVENT
 from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
 from schemas.record import Field, Record
-from schemas.transaction import TRANSACTION
+from schemas.transaction import MERGE, TRANSACTION
 
 Query = Callable[[str], list[tuple[Any, ...]]]
 NOON = datetime(2026, 3, 2, 12, 0, tzinfo=UTC)
@@ -25,6 +25,8 @@ _INSTANT = datetime(2026, 3, 2, 12, 34, 56, 789_000, tzinfo=UTC)
 def _value(field: Field, variant: int) -> Any:
     """A value of the field's type: an ordinary one (0), an extreme (1), null or zero (2)."""
     kind = field.arrow
+    if field.name == "merged_into":
+        return ""  # rows that have it are not shown
     if pa.types.is_timestamp(kind):
         return [_INSTANT, datetime(2106, 1, 1, tzinfo=UTC), datetime(1970, 1, 1, tzinfo=UTC)][variant]
     if pa.types.is_boolean(kind):
@@ -209,3 +211,26 @@ def test_what_was_told_later_wins_over_what_was_told_in_more_steps(fresh_databas
         assert sql(f"SELECT revision FROM {record.name}") == [(3,)], record.name
     sink.insert(ANOMALY, _table(ANOMALY, [_like(ANOMALY, anomaly_id="one", revision=1, told_at=NOON, weight=6.0)]))
     assert sql("SELECT revision FROM anomalies") == [(1,)]
+
+
+def test_events_of_a_trace_move_to_the_request_that_owns_it(fresh_database: ClickHouseConfig, sql: Query) -> None:
+    sink = ClickHouseSink(fresh_database)
+    ids = [("t", ""), ("t", ""), ("t", "r"), ("other", "")]
+    events = [
+        _like(EVENT, offset=number, trace_id=trace, request_id=request, transaction_id=request or trace)
+        for number, (trace, request) in enumerate(ids)
+    ]
+    sink.insert(EVENT, _table(EVENT, events))
+    merge = _like(MERGE, trace_id="t", merged_into="r", merged_hash=5)
+    sink.insert(MERGE, _table(MERGE, [merge]))
+    sink.insert(MERGE, _table(MERGE, [merge]))
+    assert sql("SELECT offset, transaction_id FROM events ORDER BY offset") == [(0, "r"), (1, "r"), (2, "r"), (3, "other")]
+    same = [field.name for field in EVENT.fields if field.name not in ("transaction_id", "transaction_hash", "offset")]
+    assert sql(f"SELECT count() FROM (SELECT DISTINCT {', '.join(set(same) - {'trace_id', 'request_id'})} FROM events)") == [(1,)]
+
+
+def test_a_transaction_that_was_merged_is_not_shown(fresh_database: ClickHouseConfig, sql: Query) -> None:
+    sink = ClickHouseSink(fresh_database)
+    sink.insert(TRANSACTION, _table(TRANSACTION, [_like(TRANSACTION, transaction_id="t", revision=2, merged_into="r")]))
+    sink.insert(TRANSACTION, _table(TRANSACTION, [_like(TRANSACTION, transaction_id="t", revision=1)]))
+    assert sql("SELECT count() FROM transactions") == [(0,)]
