@@ -18,14 +18,14 @@ import yaml
 from schemas.change import CHANGE
 from schemas.errors import ConfigError
 from schemas.event import DEAD_LETTER, EVENT
-from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Record
 from schemas.transaction import TRANSACTION
 
 __all__ = ["DASHBOARDS", "VIEWS", "main", "render_all"]
 
 DASHBOARDS = Path(__file__).resolve().parent.parent / "dashboards"
-VIEWS: dict[str, Record] = {r.name: r for r in (EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, DEAD_LETTER)}
+VIEWS: dict[str, Record] = {r.name: r for r in (EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)}
 """What panels may query: the views of the store, by name."""
 
 Json = dict[str, Any]

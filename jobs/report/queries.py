@@ -196,8 +196,30 @@ class Store:
         """Incidents, strongest first."""
         return self.rows(
             f"""SELECT *, {_SECONDS.format("started_at")} AS start_s, {_SECONDS.format("ended_at")} AS end_s
-                FROM incidents WHERE {_within("started_at")} ORDER BY max_score DESC, anomaly_count DESC LIMIT {{most:UInt32}}""",
+                FROM incidents WHERE {_within("started_at")} ORDER BY is_page DESC, evidence DESC, max_score DESC LIMIT {{most:UInt32}}""",
             most=most,
+            **over.parameters,
+        )
+
+    def budgets(self, over: Range) -> list[dict[str, Any]]:
+        """Each budget as it stood at the end of the range, the estate's first."""
+        return self.rows(
+            """SELECT if(team = '', 'the estate', team) AS name, state, pages_per_week, pages_7d, pages_total, threshold, target_per_week,
+                      candidates_7d, points_per_week, weeks
+               FROM budget WHERE toUnixTimestamp64Milli(time) / 1e3 < {end:Float64} + 3600
+               ORDER BY team, time DESC LIMIT 1 BY team""",
+            end=over.end,
+        )
+
+    def detectors(self, over: Range) -> list[dict[str, Any]]:
+        """Series by metric: judged, still learning, without points at the end."""
+        return self.rows(
+            f"""SELECT metric, count() AS series, countIf(scored > 0) AS judged, countIf(scored = 0) AS learning,
+                       countIf(toUnixTimestamp(newest) + 12 * width_s + 60 < {{end:Float64}}) AS gone,
+                       sum(found) AS anomalies
+                FROM (SELECT metric, width_s, count(score) AS scored, max(time) AS newest, countIf(is_anomaly) AS found
+                      FROM scores WHERE {_within("time")} GROUP BY environment, entity_kind, entity, metric, width_s)
+                GROUP BY metric ORDER BY anomalies DESC, series DESC LIMIT 30""",
             **over.parameters,
         )
 
@@ -217,7 +239,9 @@ class Store:
     def anomalies(self, over: Range, most: int) -> list[dict[str, Any]]:
         """Anomalies, strongest first."""
         return self.rows(
-            f"""SELECT {_SECONDS.format("time")} AS at, environment, entity_kind, entity, metric, width_s, score, reason, incident_id
+            f"""SELECT {_SECONDS.format("time")} AS at, environment, entity_kind, entity, metric, width_s, score, reason, incident_id,
+                       anomaly_id, {_SECONDS.format("since")} AS since_s, fires_from, dimension, dimension_value, dimension_share,
+                       deviation_score, forest_score
                 FROM anomalies WHERE {_within("time")} ORDER BY score DESC, time LIMIT {{most:UInt32}}""",
             most=most,
             **over.parameters,

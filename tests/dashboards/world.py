@@ -10,7 +10,7 @@ from typing import Any
 import pyarrow as pa
 
 from schemas.event import DEAD_LETTER, EVENT
-from schemas.point import ANOMALY, INCIDENT, POINT, SCORE
+from schemas.point import ANOMALY, BUDGET, INCIDENT, POINT, SCORE
 from schemas.record import Record
 from schemas.transaction import TRANSACTION
 
@@ -34,6 +34,7 @@ def rows() -> dict[str, pa.Table]:
         (SCORE, scores),
         (ANOMALY, _anomalies(scores)),
         (INCIDENT, [_incident()]),
+        (BUDGET, _budget()),
         (DEAD_LETTER, _dead_letters()),
     ]
     return {record.name: _table(record, content) for record, content in made}
@@ -148,7 +149,17 @@ def _incident() -> dict[str, Any]:
         "status": "open", "first_entity_kind": "service", "first_entity": "orders", "strongest_entity_kind": "service",
         "strongest_entity": "orders", "strongest_metric": "request_rate", "max_score": 97.0, "anomaly_count": 4,
         "services": ["gateway", "orders"], "summary": "orders: request_rate is 4.5 times the expected value",
+        "evidence": 31.0, "page_threshold": 12.0, "is_page": True, "paged_at": at,
     }  # fmt: skip
+
+
+def _budget() -> list[dict[str, Any]]:
+    numbers = {"pages_per_week": 5.0, "pages_total": 1, "target_per_week": 4.2, "candidates_7d": 40.0, "points_per_week": 1e6, "weeks": 0.3}
+    return [
+        {**numbers, "team": team, "time": START + timedelta(minutes=10 * n), "pages_7d": int(n > 3), "threshold": 12.0, "state": "steady"}
+        for n in range(6)
+        for team in ("", "pay%")
+    ]
 
 
 def _dead_letters() -> list[dict[str, Any]]:

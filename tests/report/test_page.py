@@ -106,6 +106,14 @@ def test_it_shows_incident_anomaly_routes_waterfall_and_dead_letters(page: str) 
     assert "waterfall" in page
 
 
+def test_it_shows_the_budget_what_paged_and_why(page: str) -> None:
+    text = " ".join(outline(page).text.split())
+    assert "evidence 31.0 of 12.0" in text
+    assert "● page" in text
+    assert "pay%" in text
+    assert "anomasec label" in text
+
+
 def test_a_time_without_events_is_told(filled: ClickHouseConfig, tmp_path: Path) -> None:
     client = filled.client()
     with pytest.raises(AnomasecError, match="no events"):
