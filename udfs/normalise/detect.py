@@ -21,7 +21,7 @@ from udfs.normalise.settings import NormaliseSettings
 
 __all__ = ["read_lines"]
 
-_JSON = rb"^[ \t]*[{\[]"
+_JSON = rb"^[ \t]*(?:{|\[[ \t]*(?:[{\[\"\]]|-?\d+[,\]]))"
 _NO_LINES = np.zeros(0, np.int64)
 _MOST_ENVELOPES = 3
 
@@ -46,7 +46,7 @@ def read_lines(
         return []
     is_json = pc.starts_with(lines, b"{")
     if not pc.all(is_json).as_py():
-        # An object or array may be indented; '[' may also start an Envoy line, which the text formats then take.
+        # An object or array may be indented; '[' starts lines of text formats much more often.
         is_json = pc.match_substring_regex(lines, _JSON.decode()) if _all_utf8(lines) else _match_bytes(lines)
     json_rows = np.flatnonzero(is_json.to_numpy(zero_copy_only=False))
     results: list[Parsed] = []
@@ -74,8 +74,7 @@ def _all_utf8(lines: pa.Array) -> bool:
 
 
 def _match_bytes(lines: pa.Array) -> pa.Array:
-    heads = pc.binary_slice(lines, 0, 1)
-    return pc.is_in(heads, pa.array([b"{", b"[", b" ", b"\t"], heads.type))
+    return pc.match_substring_regex(lines, _JSON.decode())
 
 
 def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, depth: int) -> tuple[list[Parsed], NDArray[Any]]:
