@@ -34,7 +34,7 @@ _NULL = pa.scalar(None, pa.string())
 
 
 def _finish_waf(parsed: Parsed, private: Mapping[str, Sequence[Any]]) -> None:
-    """What the headers say, and why a request was stopped: the rule's type for a limit, else the action."""
+    """What the headers say, and why a request was stopped."""
     columns = parsed.columns
     lists = [value if isinstance(value, list) else [] for value in private.get("_headers", ())]
     headers = [header for header in chain.from_iterable(lists) if isinstance(header, dict)]
@@ -48,13 +48,12 @@ def _finish_waf(parsed: Parsed, private: Mapping[str, Sequence[Any]]) -> None:
             column[rows[places[::-1]]] = places[::-1]  # of headers of one name the first counts
             found = values.take(pa.array(column, mask=column < 0))
             columns[target] = pc.coalesce(columns[target], found) if target in columns else found
-    action = columns.get("error_reason")
-    if action is not None:
-        stopped = pc.invert(pc.is_in(action, pa.array(["ALLOW", "COUNT"])))
-        columns["error_reason"] = pc.if_else(stopped, action, _NULL)
-        if "_rule" in private:
-            limited = pc.and_(pc.equal(read_texts(private["_rule"]), "RATE_BASED"), stopped).fill_null(False)
-            columns["error_reason"] = pc.if_else(limited, "RATE_BASED", columns["error_reason"])
+    if "_action" in private:
+        # There is often no status: what the rule did is all that is known.
+        action = read_texts(private["_action"], keep_objects=False)
+        stopped = pc.is_in(action, pa.array(["BLOCK", "CAPTCHA", "CHALLENGE"]))
+        limited = pc.equal(read_texts(private.get("_rule", action.to_pylist())), "RATE_BASED").fill_null(False)
+        columns["error_category"] = pc.if_else(stopped, pc.if_else(limited, "rate_limit", "authorization"), _NULL)
 
 
 AWS_WAF = Dialect(
@@ -70,7 +69,7 @@ AWS_WAF = Dialect(
         "httpRequest.host": "server_address",
         "httpRequest.headers": "_headers",
         "httpRequest.requestId": "request_id",
-        "action": "error_reason",
+        "action": "_action",
         "terminatingRuleType": "_rule",
     },
     is_access=True,

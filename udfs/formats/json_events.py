@@ -80,8 +80,6 @@ def _read_column(parsed: Parsed, path: str, target: str, values: list[Any], dial
         return read_addresses(texts)
     else:
         array = read_texts(values, keep_objects=target == "body")
-        if target == "upstream_status" and pc.any(pc.match_substring_regex(array, "[,:]")).as_py():
-            array = pc.replace_substring_regex(array, r"^.*[,:] *", "")  # of several tries the last
         if target in ("http_request_method", "url_path"):
             bad, reason = not_texts(values), "invalid_method" if target == "http_request_method" else "invalid_path"
     if bad is not None and path in dialect.loose:
