@@ -195,7 +195,7 @@ def test_the_collector_examples_send_to_the_raw_topic_and_wait_for_the_brokers_w
     otel = yaml.safe_load((DOCKER / "collectors" / "otel-collector.yaml").read_text())
     exporters = otel["exporters"]
     assert {part["topic"] for e in exporters.values() for part in e.values() if isinstance(part, dict) and "topic" in part} == {"raw"}
-    assert {e["logs"]["encoding"] for e in exporters.values()} == {"otlp_json", "text_encoding"}
+    assert {e["logs"]["encoding"] for e in exporters.values()} == {"otlp_proto", "text_encoding"}
     assert all(e["producer"]["required_acks"] == -1 for e in exporters.values())
     for pipeline in otel["service"]["pipelines"].values():
         assert set(pipeline["receivers"]) <= set(otel["receivers"])
