@@ -179,6 +179,14 @@ class TopicsConfig:
 
 
 @dataclass(frozen=True)
+class PrivacyConfig:
+    """What keeps callers' ids from being read."""
+
+    pseudonym_key: str = _secret()
+    """Key of the hashes that replace ids (knob anomasec.normalise.pseudonyms); a new key gives all callers new names."""
+
+
+@dataclass(frozen=True)
 class StackConfig:
     """The local stack that `anomasec up` starts. All ports are on 127.0.0.1."""
 
@@ -206,6 +214,7 @@ SECTIONS: dict[str, type] = {
     "clickhouse": ClickHouseConfig,
     "flink": FlinkConfig,
     "topics": TopicsConfig,
+    "privacy": PrivacyConfig,
     "stack": StackConfig,
 }
 FREE_VARIABLES = ("ANOMASEC_CONFIG", "ANOMASEC_TEST_", "ANOMASEC_DEBUG")
@@ -224,6 +233,7 @@ class Config:
     sql_dir: Path
     """Folder with `flink/` and `clickhouse/`."""
     stack: StackConfig = field(default_factory=StackConfig)
+    privacy: PrivacyConfig = field(default_factory=PrivacyConfig)
     origins: Mapping[str, str] = field(default_factory=dict, repr=False, compare=False)
     """`section.key` -> where its value came from, for keys that are not defaults."""
 

@@ -44,6 +44,24 @@ def _integer(default: int, doc: str) -> int:
     return field(default=default, metadata={"kind": "integer", "doc": doc})
 
 
+def _switch(default: bool, doc: str) -> bool:
+    return field(default=default, metadata={"kind": "switch", "doc": doc})
+
+
+def _words(default: str, doc: str) -> tuple[str, ...]:
+    return field(default=_parse_words(default), metadata={"kind": "words", "doc": doc})
+
+
+def _parse_words(text: str) -> tuple[str, ...]:
+    return () if text.strip() == "-" else tuple(word.strip() for word in text.split(",") if word.strip())
+
+
+def _parse_switch(text: str) -> bool:
+    if text not in ("on", "off"):
+        raise ValueError(f"'{text}' must be on or off")
+    return text == "on"
+
+
 def _widths(default: str, doc: str) -> tuple[int, ...]:
     return field(default=_parse_widths(default), metadata={"kind": "widths", "doc": doc})
 
@@ -103,6 +121,12 @@ class Knobs:
     )
     normalise_max_invalid_ratio: float = _number(0.5, "share of unreadable lines that stops the job (the brake)")
     normalise_min_lines: int = _integer(10_000, "lines seen before the brake can act")
+    normalise_redact_personal: bool = _switch(True, "whether e-mail addresses, phone numbers, IBANs and national ids are masked")
+    normalise_national_ids: tuple[str, ...] = _words("us, gb, es, it, br", "countries whose national ids are masked")
+    normalise_redact_dead_letters: bool = _switch(False, "whether secrets in the originals of dead letters are masked")
+    normalise_trusted_hops: int = _integer(0, "own proxies in front of the one that logs; 0 = the first of X-Forwarded-For is the caller")
+    normalise_trusted_proxies: tuple[str, ...] = _words("-", "networks of own proxies: the last address outside of them is the caller")
+    normalise_pseudonyms: tuple[str, ...] = _words("-", "ids replaced by keyed hashes: user_id, client_id, token_id, client_address")
     assemble_close_at: float = _number(0.98, "chance of being complete at which a transaction is closed")
     assemble_complete_wait: int = _duration("1 s", "quiet time after which a whole tree is closed, until learned")
     assemble_idle_wait: int = _duration("10 s", "quiet time after which any transaction is closed, until learned")
@@ -118,6 +142,7 @@ class Knobs:
     measure_late_horizon: int = _duration("10 min", "time after a window's end in which late data amends it")
     measure_history: int = _integer(60, "points of a series its baseline looks back on")
     measure_max_series: int = _integer(200_000, "series per key partition; the longest unseen go first")
+    measure_max_routes: int = _integer(1_000, "routes of one service and environment; further ones are counted as its route other")
     correlate_gap: int = _duration("2 min", "quiet time that closes an incident")
     correlate_alone_score: float = _number(90, "score from which a single anomaly is an incident; weaker ones need a second")
     budget_pages_per_week: float = _number(5, "pages a week for the whole estate")
@@ -174,4 +199,8 @@ def _value(kind: str, text: str) -> object:
         return _parse_topic_formats(text)
     if kind == "mapping":
         return _parse_mapping(text)
+    if kind == "switch":
+        return _parse_switch(text)
+    if kind == "words":
+        return _parse_words(text)
     return int(text) if kind == "integer" else float(text)

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 from numpy.typing import NDArray
 
@@ -40,6 +41,17 @@ class EntityNames:
             self._table = pa.concat_tables([self._table, rows]).combine_chunks()
             self._dirty.update(range(size // _CHUNK, (len(self) - 1) // _CHUNK + 1))
             self._index()
+
+    def knows(self, hashes: NDArray[Any]) -> NDArray[Any]:
+        """bool[n]: whether each entity is known."""
+        found: NDArray[Any] = np.isin(hashes, self._hashes)
+        return found
+
+    def routes_of_services(self) -> dict[tuple[str, str], int]:
+        """How many routes of each environment and service are known. Cost: one pass over all entities."""
+        frame = pl.DataFrame(pl.from_arrow(self._table.select(_COLUMNS))).filter(pl.col("entity_kind") == "route")
+        counts = frame.group_by("environment", pl.col("entity").str.split(" ").list.first().alias("service")).len()
+        return {(environment, service): count for environment, service, count in counts.iter_rows()}
 
     def names(self, hashes: NDArray[Any]) -> list[pa.ChunkedArray]:
         """Columns environment, entity_kind and entity of the entities, all of which must be known."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from jobs.measure.chain import WindowPoints
 from jobs.measure.detectors import DETECTORS
+from jobs.measure.fold import fold_routes
 from jobs.measure.metrics import METRICS
 from jobs.measure.ready_made import ReadyMade, pass_through
 from jobs.measure.state import MeasureState
@@ -58,6 +59,8 @@ def on_batch(state: MeasureState, partials: pa.Table, metric_points: pa.Table, n
         partials = partials.filter(pa.array(~ahead))
     if partials.num_rows:
         state.resume(now_ms)
+        partials, folded = fold_routes(partials, state.names, state.knobs.measure_max_routes)
+        state.routes_folded += folded
         state.names.add(partials)
     of_client = np.isin(partials.column("entity_kind").to_numpy(zero_copy_only=False), ("client", "call"))
     cut_off_us = None if state.ended_at_ms is None else state.ended_at_ms * 1000

@@ -36,6 +36,8 @@ class MeasureState:
         self.names = EntityNames()
         self.future_dropped = 0
         """Requests dated further ahead of the broker clock than the late horizon: a broken clock, not counted in any window."""
+        self.routes_folded = 0
+        """Requests of routes beyond `measure.max_routes`, counted as their service's route `other`."""
         self.repeated_dropped = 0
         """Exact repeats of ready-made points."""
         self.now_ms = 0
@@ -114,6 +116,7 @@ class MeasureState:
                 "late_dropped": [chain.late_dropped for chain in self.chains],
                 "future_dropped": self.future_dropped,
                 "repeated_dropped": self.repeated_dropped,
+                "routes_folded": self.routes_folded,
                 "now_ms": self.now_ms,
                 "ended_at_ms": self.ended_at_ms,
             }
@@ -141,5 +144,6 @@ class MeasureState:
         state.cumulative.restore(_CUMULATIVE, segments)
         state.names = EntityNames.restore(segments)
         state.future_dropped, state.repeated_dropped = meta["future_dropped"], meta["repeated_dropped"]
+        state.routes_folded = meta.get("routes_folded", 0)
         state.now_ms, state.ended_at_ms, state._meta = meta["now_ms"], meta["ended_at_ms"], segments[_META]
         return state

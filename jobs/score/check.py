@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from jobs.budget.rules import read_rules
+from jobs.context.settings import CATALOGUE_FILE, ROUTES_FILE, context_mistakes
 from jobs.knobs import read_knobs
 from jobs.score.local import connector_jars, local_environment
 from jobs.score.mistakes import Mistake, read_mistake
@@ -72,10 +73,11 @@ def check_sql(sql_dir: Path, values: dict[str, Any], jar_dir: Path | None = None
         read_rules(folder / "budget.sql")
     except SqlError as error:
         result.mistakes.append(error)
+    result.mistakes += context_mistakes(folder)
     with tempfile.TemporaryDirectory(prefix="anomasec-check-") as empty:
         filled = {**values, "path": empty}
         t_env = local_environment(jar_dir=jar_dir)
-        others = [p for p in result.files if p.name not in (*_SCORING, _BOUNDED, "knobs.sql", "budget.sql")]
+        others = [p for p in result.files if p.name not in (*_SCORING, _BOUNDED, "knobs.sql", "budget.sql", CATALOGUE_FILE, ROUTES_FILE)]
         for path in others:
             _run_file(t_env, path, filled, result)
             drop_tables(t_env)

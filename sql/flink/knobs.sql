@@ -11,6 +11,12 @@ SET 'anomasec.normalise.topic_formats' = '-';                  -- topic=format, 
 SET 'anomasec.normalise.joins_by' = '-';                       -- source=request_id or source=trace_id, the source a topic, environment, service or format, or -: the only id that joins the events of a source; else request_id, then trace_id (-)
 SET 'anomasec.normalise.max_invalid_ratio' = '0.5';            -- 0..1: share of unreadable lines that stops the job (the brake); 1 = never (0.5)
 SET 'anomasec.normalise.min_lines' = '10000';                  -- lines: seen before the brake can act (10000)
+SET 'anomasec.normalise.redact_personal' = 'on';               -- on or off: whether e-mail addresses, phone numbers, IBANs and national ids are masked (on)
+SET 'anomasec.normalise.national_ids' = 'us, gb, es, it, br';  -- us, gb, ca, es, it, fr, de, br, pl or -: countries whose national ids are masked (us, gb, es, it, br)
+SET 'anomasec.normalise.redact_dead_letters' = 'off';          -- on or off: whether secrets in the originals of dead letters are masked; on = they are no longer the bytes that came (off)
+SET 'anomasec.normalise.trusted_hops' = '0';                   -- proxies: own ones in front of the one that logs; 0 = the first of X-Forwarded-For is the caller (0)
+SET 'anomasec.normalise.trusted_proxies' = '-';                -- CIDRs or -: networks of own proxies, the last address outside of them is the caller; goes before trusted_hops (-)
+SET 'anomasec.normalise.pseudonyms' = '-';                     -- user_id, client_id, token_id, client_address or -: ids replaced by keyed hashes; wants [privacy] pseudonym_key in anomasec.toml (-)
 
 -- ---- assemble: events to transactions
 SET 'anomasec.assemble.close_at' = '0.98';                     -- 0..1: chance of being complete, learned from transactions alike, at which one is closed; higher = later rows, fewer amendments (0.98)
@@ -30,6 +36,7 @@ SET 'anomasec.measure.wait' = '2 s';                           -- duration: time
 SET 'anomasec.measure.late_horizon' = '10 min';                -- duration: time after a window's end in which late data amends it (10 min)
 SET 'anomasec.measure.history' = '60';                         -- points: of a series its baseline looks back on; more = steadier, slower to follow (60)
 SET 'anomasec.measure.max_series' = '200000';                  -- series: per key partition; the longest unseen go first (200000)
+SET 'anomasec.measure.max_routes' = '1000';                    -- routes: of one service and environment; further ones are counted together as its route other (1000)
 
 -- ---- correlate: anomalies to incidents
 SET 'anomasec.correlate.gap' = '2 min';                        -- duration: quiet time that closes an incident (2 min)

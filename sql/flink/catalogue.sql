@@ -1,0 +1,9 @@
+-- The catalogue: where things run, and who answers for them. Edit, run `anomasec check`, restart the job `pipeline`.
+-- A row matches events by host, account, namespace, path, topic and service (LIKE: % any text, _ one character; left out = any) and
+-- says environment, region, cluster, service_name, team and criticality. Only what the log does not say itself is filled in; for each
+-- column the first row counts that matches and says something. `anomasec catalogue --unknown` lists what no row tells a team of.
+--
+--   INSERT INTO catalogue (host, environment, region, cluster) VALUES ('%.eu.example.com', 'prod', 'eu-west-1', 'eu-1');
+--   INSERT INTO catalogue (namespace, service_name) VALUES ('shop-checkout', 'checkout');
+--   INSERT INTO catalogue (path, service_name) VALUES ('/v1/payments%', 'payments');
+--   INSERT INTO catalogue (service, team, criticality) VALUES ('payments', 'money', 'high'), ('checkout%', 'shop', 'high');

@@ -1,0 +1,5 @@
+-- Known routes: templates that paths are matched with before they are guessed. Written by `anomasec endpoints import openapi.yaml`
+-- (source documented) and `anomasec endpoints learn` (source learned); edit as you like, run `anomasec check`, restart the job `pipeline`.
+-- A segment in braces stands for any one segment; service '' = any service. Literal segments go before braces.
+--
+--   INSERT INTO routes (service, method, route, source) VALUES ('shop', 'GET', '/v1/shelves/{shelf}/books/{book}', 'documented');
