@@ -99,7 +99,8 @@ def _trace_ids(traces: pa.Array) -> pa.Array:
     """'Root=1-58337281-1d84f3d73c47ec4e58577259' holds the 32 digits of the W3C id; other ids stay as they are."""
     usual = pc.and_(pc.starts_with(traces, _ROOT), pc.equal(pc.binary_length(traces), _ROOT_BYTES))
     usual = pc.and_(usual, pc.invert(pc.match_substring(traces, ";")))
-    raw = traces.cast(pa.binary())
+    usual = pc.and_(usual, pc.string_is_ascii(traces))  # a cut by bytes must not go through a letter
+    raw = pc.if_else(usual, traces, "").cast(pa.binary())
     joined = pc.binary_join_element_wise(pc.binary_slice(raw, 7, 15), pc.binary_slice(raw, 16, 40), b"").cast(pa.string())
     if pc.all(usual, min_count=0).as_py():
         return joined

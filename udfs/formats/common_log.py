@@ -121,7 +121,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     bare = cut.count == 3
     time = head.at(1).fill_null("")
     sure = (head.count == 2) & (combined | bare) & pc.ends_with(time, "] ").to_numpy(zero_copy_only=False) & ~holds(lines, '\\"')
-    time = pc.binary_slice(time.cast(pa.binary()), 0, -2).cast(pa.string())
+    time = pc.binary_slice(pc.if_else(pa.array(sure), time, "").cast(pa.binary()), 0, -2).cast(pa.string())
     before = pc.utf8_rtrim(head.at(0).fill_null(""), " ")
     sure &= few_match(time, _TIME)
     status_size = Pieces(numbers.fill_null(""), " ")

@@ -94,7 +94,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     behind = Pieces(cut.at(-1), " ")
     sure &= (behind.count == 1) | (behind.count >= 5)
     fields = {
-        "time": pc.binary_slice(head.cast(pa.binary()), 1, -2).cast(pa.string()),
+        "time": pc.binary_slice(pc.if_else(pa.array(sure), head, "").cast(pa.binary()), 1, -2).cast(pa.string()),
         "request": cut.at(1).fill_null(""),
         "status": before.at(1).fill_null(""),
         "flags": before.at(2).fill_null(""),

@@ -84,7 +84,7 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     sure &= ~pc.starts_with(total, "+").to_numpy(zero_copy_only=False)
     fields = {
         "client": head.at(0),
-        "time": pc.binary_slice(time.cast(pa.binary()), 1, -1).cast(pa.string()),
+        "time": pc.binary_slice(pc.if_else(pa.array(sure), time, "").cast(pa.binary()), 1, -1).cast(pa.string()),
         "total": total,
         "status": status,
         "size": size,

@@ -90,18 +90,14 @@ def _tokens(lines: pa.Array) -> tuple[pa.Array, NDArray[Any]]:
     begin, end = int(offsets[0]), int(offsets[-1])
     part = data[begin:end]
     starts = offsets[:-1].astype(np.int64) - begin
-    quote = part == ord('"')
-    if quote.any():
-        escaped = np.r_[False, part[:-1] == ord("\\")]
-        count = np.cumsum(quote & ~escaped)
-        before = np.r_[0, count][starts]
-        length = np.diff(offsets)
-        inside = ((count - np.repeat(before, length)) & 1).astype(bool)
-        blank = (part == ord(" ")) & ~inside
-    else:
-        blank = part == ord(" ")
-    cuts = np.unique(np.concatenate([starts, np.flatnonzero(blank) + 1]))
-    cuts = cuts[cuts < len(part)]
+    quotes = np.flatnonzero(part == ord('"'))
+    quotes = quotes[(quotes == 0) | (part[quotes - 1] != ord("\\"))]
+    blanks = np.flatnonzero(part == ord(" "))
+    of_line = np.searchsorted(starts, blanks, "right") - 1
+    before = np.searchsorted(quotes, blanks) - np.searchsorted(quotes, starts)[of_line]
+    cuts = np.concatenate([starts, blanks[(before & 1) == 0] + 1])
+    cuts.sort(kind="stable")  # two sorted runs: a merge
+    cuts = cuts[np.r_[True, cuts[1:] != cuts[:-1]] & (cuts < len(part))]
     bounds = np.append(cuts, len(part)).astype(np.int32) + begin
     words = pa.StringArray.from_buffers(len(cuts), pa.py_buffer(bounds), lines.buffers()[2])
     return pc.utf8_rtrim(words, " "), np.searchsorted(starts, cuts, "right") - 1

@@ -90,6 +90,8 @@ def _quick_3164(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     angled = pc.starts_with(lines, "<")
     halves = Pieces(lines, ">", 1)
     rest = pc.if_else(angled, halves.at(1).fill_null(""), lines)
+    if not pc.all(pc.string_is_ascii(rest)).as_py():  # a cut by bytes must not go through a letter
+        rest = pc.if_else(pc.match_substring_regex(rest, rf"^[\x00-\x7f]{{{_WIDTH}}}"), rest, "")
     raw = rest.cast(pa.binary())
     words = Pieces(pc.binary_slice(raw, _WIDTH, 2**31 - 1).cast(pa.string()), " ", 2)
     first, second = words.at(0), words.at(1).fill_null("")

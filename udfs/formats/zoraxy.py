@@ -8,13 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
 from udfs.formats.access_lines import start_access
-from udfs.formats.cuts import logged, match_lines
+from udfs.formats.cuts import Pieces, cut_lines, few_match, logged, matches
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import read_addresses
 from udfs.formats.values.targets import Target, read_targets
@@ -27,6 +26,7 @@ _HEAD = (
     r" \[router:[^\]]*\] \[origin:(?P<host>[^\]]*)\]"
 )
 _LINE = rf"{_HEAD} \[client: ?(?P<client>[^\]]*)\] \[useragent: ?(?P<agent>.*)\] (?P<method>[^ ]+) (?P<target>.*) (?P<status>\d{{1,3}})$"
+_END = 2**31 - 1
 
 
 def looks_like(lines: pa.Array) -> pa.Array:
@@ -35,11 +35,12 @@ def looks_like(lines: pa.Array) -> pa.Array:
 
 
 def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
-    """Access events of lines, and which lines (bool[n]) were of the format at all. Cost: 3 us a line."""
-    fields, taken = match_lines(lines, _LINE)
+    """Access events of lines, and which lines (bool[n]) were of the format at all. Cost: 1.5 us a line."""
+    cut = cut_lines(lines, index, _quick, _LINE)
+    fields = cut.fields
     parts = read_targets(logged(fields["target"]))
     parsed = start_access(
-        index[np.flatnonzero(taken)],
+        cut.line,
         "zoraxy",
         target=Target(logged(fields["method"]), parts.path, parts.query, parts.host),
         status=fields["status"],
@@ -49,4 +50,21 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     columns["client_address"] = read_addresses(logged(fields["client"]))
     columns["user_agent_original"] = logged(fields["agent"])
     columns["server_address"] = logged(fields["host"])
-    return parsed, taken
+    return parsed, cut.taken
+
+
+def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
+    cut = Pieces(lines, "] [", 4)
+    head = cut.at(0)
+    time = Pieces(head, "[").at(-1)
+    halves = Pieces(cut.at(4).fill_null(""), "] ", 1, reverse=True)  # 'useragent: ..' and 'GET /a 200'
+    words = Pieces(halves.at(1).fill_null(""), " ")
+    status = words.at(2).fill_null("")
+    sure = (cut.count == 5) & (halves.count == 2) & (words.count == 3) & few_match(status, r"^\d{1,3}$")
+    sure &= matches(time, r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?$")
+    fields = {"time": time, "method": words.at(0).fill_null(""), "target": words.at(1).fill_null(""), "status": status}
+    for name, label, texts in (("host", "origin:", cut.at(2)), ("client", "client:", cut.at(3)), ("agent", "useragent:", halves.at(0))):
+        texts = texts.fill_null("")
+        sure &= pc.starts_with(texts, label).to_numpy(zero_copy_only=False)
+        fields[name] = pc.utf8_ltrim(pc.binary_slice(texts.cast(pa.binary()), len(label), _END).cast(pa.string()), " ")
+    return fields, sure

@@ -47,7 +47,7 @@ def read_lines(
     is_json = pc.starts_with(lines, b"{")
     if not pc.all(is_json).as_py():
         # An object or array may be indented; '[' starts lines of text formats much more often.
-        is_json = pc.match_substring_regex(lines, _JSON.decode()) if _all_utf8(lines) else _match_bytes(lines)
+        is_json = pc.match_substring_regex(lines, _JSON.decode())
     json_rows = np.flatnonzero(is_json.to_numpy(zero_copy_only=False))
     results: list[Parsed] = []
     left: list[NDArray[Any]] = []
@@ -71,10 +71,6 @@ def _all_utf8(lines: pa.Array) -> bool:
     except pa.ArrowInvalid:
         return False
     return True
-
-
-def _match_bytes(lines: pa.Array) -> pa.Array:
-    return pc.match_substring_regex(lines, _JSON.decode())
 
 
 def _read_json(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, depth: int) -> tuple[list[Parsed], NDArray[Any]]:

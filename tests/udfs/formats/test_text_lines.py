@@ -13,12 +13,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from tests.udfs.formats.text_lines import golden_lines, read_each
-from udfs.formats import aws_alb, common_log, envoy_text, haproxy, iis, nginx_proxy_manager, openstack_api
+from udfs.formats import aws_alb, common_log, envoy_text, haproxy, iis, nginx_proxy_manager, openstack_api, zoraxy
 from udfs.formats.cuts import match_lines
 
 _LINES = golden_lines()
 _FREE = ("quoted", "cluster", "remote", "first", "third")  # where the two may differ without changing a field
-_CUT_FORMATS = (aws_alb, common_log, envoy_text, haproxy, iis, nginx_proxy_manager, openstack_api)
+_CUT_FORMATS = (aws_alb, common_log, envoy_text, haproxy, iis, nginx_proxy_manager, openstack_api, zoraxy)
 
 
 @pytest.fixture(scope="module")
