@@ -43,12 +43,6 @@ _READERS: dict[str, Callable[[str], Any]] = {
     ".properties": _properties,
     ".conf": _logstash,
 }
-    ".yaml": yaml.safe_load,
-    ".toml": tomllib.loads,
-    ".json": json.loads,
-    ".properties": _properties,
-    ".conf": _logstash,
-}
 
 
 def _read(name: str) -> Any:
