@@ -17,6 +17,7 @@ from udfs.formats.dialect import Dialect, DialectIndex, fold_key
 
 __all__ = ["Columns", "Leaf", "cut", "find_leaves", "keys_of"]
 
+_CUT = "\0"
 _NO_OBJECT: dict[str, Any] = {}
 
 
@@ -27,6 +28,8 @@ class Leaf(NamedTuple):
     """Its place among the keys of the dialect."""
     path: str
     target: str
+    place: str
+    """The path with its cuts: 'a.b' may be one key, or a key within another, and both may be there."""
     objects: Sequence[dict[str, Any]]
     """What holds the key, one per row."""
     key: str
@@ -44,12 +47,12 @@ class Columns:
     def __init__(self, dialect: Dialect) -> None:
         self.dialect = dialect
         self.row_count = 0
-        self._parts: dict[tuple[int, str, str], list[Any]] = {}
+        self._parts: dict[tuple[int, str, str, str], list[Any]] = {}
 
     def add(self, objects: Sequence[dict[str, Any]], keys: set[str]) -> None:
         """Append the values of objects; `keys` are those that occur at their top level."""
         for leaf in find_leaves(objects, keys, self.dialect):
-            column = self._parts.setdefault((leaf.rank, leaf.path, leaf.target), [])
+            column = self._parts.setdefault((leaf.rank, leaf.path, leaf.target, leaf.place), [])
             column.extend(repeat(None, self.row_count - len(column)))
             column.extend(leaf.values())
         self.row_count += len(objects)
@@ -57,11 +60,11 @@ class Columns:
     def leaves(self) -> list[tuple[str, str, list[Any]]]:
         """Path, target and values of each key found, those that go first at the head."""
         exact = self.dialect.index.exact
-        ordered = sorted(self._parts, key=lambda part: (part[0], part[1] not in exact, part[1]))
+        ordered = sorted(self._parts, key=lambda part: (part[0], part[1] not in exact, part))
         for part in ordered:
             column = self._parts[part]
             column.extend(repeat(None, self.row_count - len(column)))
-        return [(path, target, self._parts[rank, path, target]) for rank, path, target in ordered]
+        return [(part[1], part[2], self._parts[part]) for part in ordered]
 
 
 def keys_of(objects: Sequence[dict[str, Any]]) -> set[str]:
@@ -99,7 +102,8 @@ def _walk(
     found: list[Leaf],
 ) -> None:
     for key in keys:
-        path, own = prefix + key, fold_key(key)
+        place, own = prefix + key, fold_key(key)
+        path = place.replace(_CUT, ".")
         folded = folded_prefix + own
         hit = index.exact.get(path) or index.folded.get(folded)
         column = None
@@ -108,11 +112,11 @@ def _walk(
             column = cut(objects, key)
             column, inner = _open(column, folded in dialect.packed)
             if inner is not None:
-                _walk(inner, keys_of(inner), f"{path}.", folded, dialect, index, found)
+                _walk(inner, keys_of(inner), place + _CUT, folded, dialect, index, found)
             if column is None:
                 continue
         if hit is not None:
-            found.append(Leaf(hit[0], path, hit[1], objects, key, column))
+            found.append(Leaf(hit[0], path, hit[1], place, objects, key, column))
 
 
 def _open(column: list[Any], is_packed: bool) -> tuple[list[Any] | None, list[dict[str, Any]] | None]:

@@ -25,6 +25,7 @@ __all__ = ["not_texts", "read_json_durations", "read_json_sizes", "read_json_sta
 _Read = tuple[pa.Array, NDArray[Any] | None]
 _TEXTS = {str, type(None)}
 _NUMBER = r"^\d{1,15}(?:\.\d{1,15})?$"
+_NO_STATUS = ("000", "009")
 _DIGITS = r"^\d{1,18}$"
 _SLASHED = re.compile(r"^(\d{4})/(\d\d)/(\d\d)(?=[ T])")
 _HTTP_DATE = re.compile(r"[A-Z][a-z]{2}, \d{1,2} [A-Z][a-z]{2} \d{4} \d\d:\d\d:\d\d (?:GMT|UTC|[+-]\d{4})")
@@ -118,9 +119,11 @@ def read_json_statuses(column: Sequence[object]) -> _Read:
     """HTTP statuses; 0, -1, '-' and '009' (nginx after HTTP/0.9) are none."""
     texts = _as_texts(column)
     if texts is None:
+        if str in set(map(type, column)):
+            return read_statuses([None if isinstance(value, str) and value in _NO_STATUS else value for value in column])
         return read_statuses(column) if None not in column else _with_nulls(column, read_statuses, pa.uint16())
     coded = texts.dictionary_encode()
-    distinct = [None if value in ("000", "009") else value for value in coded.dictionary.to_pylist()]
+    distinct = [None if value in _NO_STATUS else value for value in coded.dictionary.to_pylist()]
     values, bad = read_statuses(distinct) if distinct else (pa.nulls(0, pa.uint16()), None)
     if bad is not None:
         bad = bad[coded.indices.fill_null(0).to_numpy(zero_copy_only=False)] & texts.is_valid().to_numpy(zero_copy_only=False)
