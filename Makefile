@@ -11,7 +11,7 @@ MVN := mvn -q -B -ntp -Dstyle.color=never
 SOURCES := jobs udfs schemas tests
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 
-.PHONY: help setup fmt lint test test-fast test-flink e2e chaos demo bench scorecard golden up down zip lock clean
+.PHONY: help setup fmt lint test test-fast test-flink e2e chaos demo bench scorecard fuzz golden up down zip lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -81,6 +81,9 @@ bench: setup  ## Lines per second and CPU-seconds per million lines
 
 scorecard: setup  ## How well reading and detection do on the tuning data
 	@$(PY) -m tests.scorecard
+
+fuzz: setup  ## A million mutated lines of all formats: nothing may crash, hang or be lost
+	@$(PY) -W ignore -m tests.fuzz --lines 1000000 --seed 1
 
 golden: setup  ## Write the expected rows of tests/golden anew; look at the diff
 	@$(PY) -m pytest --update-golden tests/golden

@@ -9,11 +9,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 from numpy.typing import NDArray
 
 from udfs.formats.json_lines import read_objects
 from udfs.formats.parsed import Parsed
+from udfs.formats.values.json_bytes import json_bytes
 
 __all__ = ["is_envelope", "read_envelopes"]
 
@@ -35,7 +35,7 @@ def read_envelopes(envelopes: Sequence[dict[str, Any]], line: NDArray[Any], fiel
     results = read_objects(records, np.arange(len(records)), field_mapping)
     for result in results:
         for row, refusal in result.refused.items():
-            result.refused[row] = refusal._replace(original=orjson.dumps(records[int(result.line[row])]))
+            result.refused[row] = refusal._replace(original=json_bytes(records[int(result.line[row])]))
         result.position = places[result.line]
         result.line = lines[result.line]
     return results

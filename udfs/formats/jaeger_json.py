@@ -9,13 +9,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.formats.otlp_attributes import Resources
 from udfs.formats.otlp_records import SpanColumns, places, read_spans
 from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.values.json_bytes import json_bytes
 from udfs.formats.values.plain_attributes import PlainAttributes, microseconds, padded_ids
 from udfs.formats.values.quantities import duration_ms
 from udfs.formats.values.times import time_us
@@ -83,7 +83,7 @@ def _columns(spans: list[dict[str, Any]], processes: list[dict[str, Any]], line:
         line=line,
         resources=Resources(resources, np.arange(len(spans))),
         attributes=PlainAttributes(tags),
-        original=lambda row: orjson.dumps(spans[row]),
+        original=lambda row: json_bytes(spans[row]),
         trace_id=padded_ids([s.get("traceID", s.get("traceId")) for s in spans], 32),
         span_id=padded_ids([s.get("spanID", s.get("spanId")) for s in spans], 16),
         start_ns=np.where(start < 0, -1, start * 1_000),

@@ -12,7 +12,6 @@ from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -22,6 +21,7 @@ from udfs.formats.otlp_attributes import JsonAttributes, Resources, attributes_o
 from udfs.formats.otlp_metrics import read_metrics
 from udfs.formats.otlp_records import SPAN_KINDS, Ids, LogColumns, SpanColumns, places, read_logs, read_spans
 from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.values.json_bytes import json_bytes
 from udfs.formats.values.times import read_nanos
 
 __all__ = ["OTLP_KEYS", "is_export", "read_exports"]
@@ -111,7 +111,7 @@ def _read_spans(spans: list[dict[str, Any]], resources: Resources, line: NDArray
             line=line,
             resources=resources,
             attributes=JsonAttributes([s.get("attributes") for s in spans]),
-            original=lambda row: orjson.dumps(spans[row]),
+            original=lambda row: json_bytes(spans[row]),
             trace_id=_ids([s.get("traceId") for s in spans], 32),
             span_id=_ids([s.get("spanId") for s in spans], 16),
             start_ns=read_nanos([s.get("startTimeUnixNano") for s in spans]),
@@ -131,7 +131,7 @@ def _read_logs(records: list[dict[str, Any]], resources: Resources, line: NDArra
             line=line,
             resources=resources,
             attributes=JsonAttributes([r.get("attributes") for r in records]),
-            original=lambda row: orjson.dumps(records[row]),
+            original=lambda row: json_bytes(records[row]),
             trace_id=_ids([r.get("traceId") for r in records], 32),
             span_id=_ids([r.get("spanId") for r in records], 16),
             time_ns=np.where(time == 0, read_nanos([r.get("observedTimeUnixNano") for r in records]), time),

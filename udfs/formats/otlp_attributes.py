@@ -113,7 +113,7 @@ def _list(value: object, key: str) -> list[Any]:
     return inner if isinstance(inner, list) else []
 
 
-def read_attributes(parsed: Parsed, attributes: Attributes, original: Callable[[int], bytes]) -> dict[str, pa.Array]:
+def read_attributes(parsed: Parsed, attributes: Attributes, original: Callable[[int], bytes | None]) -> dict[str, pa.Array]:
     """HTTP columns of records; an attribute no record has is left out.
 
     Parameters
@@ -146,7 +146,7 @@ def _plain(values: Sequence[Any] | pa.Array) -> Sequence[Any]:
     return values.to_pylist() if isinstance(values, pa.Array) else values
 
 
-def _read(parsed: Parsed, name: str, values: Sequence[Any] | pa.Array, original: Callable[[int], bytes]) -> pa.Array:
+def _read(parsed: Parsed, name: str, values: Sequence[Any] | pa.Array, original: Callable[[int], bytes | None]) -> pa.Array:
     if name == "http_response_status_code":
         values = _plain(values)
         array, bad = read_statuses(values)
@@ -162,7 +162,7 @@ def _read(parsed: Parsed, name: str, values: Sequence[Any] | pa.Array, original:
     return array
 
 
-def _refuse(parsed: Parsed, bad: NDArray[Any] | None, reason: str, values: Sequence[Any], original: Callable[[int], bytes]) -> None:
+def _refuse(parsed: Parsed, bad: NDArray[Any] | None, reason: str, values: Sequence[Any], original: Callable[[int], bytes | None]) -> None:
     for row in np.flatnonzero(bad).tolist() if bad is not None else ():
         parsed.refused.setdefault(row, Refusal(reason, repr(values[row])[:200], original(row)))
 

@@ -16,7 +16,6 @@ import math
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
@@ -24,6 +23,7 @@ from numpy.typing import NDArray
 from udfs.formats.otlp_attributes import RESOURCE_ATTRIBUTES, Resources, attributes_of
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.values.distributions import Buckets, exponential_edges, quantile_suffix, statistics, suffixed
+from udfs.formats.values.json_bytes import json_bytes, json_text
 from udfs.formats.values.times import LATEST_US, TIMESTAMP, read_nanos
 
 __all__ = ["metric_name", "read_metrics"]
@@ -37,9 +37,7 @@ def metric_name(name: str, attributes: dict[str, Any]) -> str:
     """'k8s.pod.network.io.rate{network.io.direction=receive}'."""
     if not attributes:
         return name
-    inner = ",".join(
-        f"{key}={value if isinstance(value, str) else orjson.dumps(value).decode()}" for key, value in sorted(attributes.items())
-    )
+    inner = ",".join(f"{key}={value if isinstance(value, str) else json_text(value)}" for key, value in sorted(attributes.items()))
     return f"{name}{{{inner}}}"
 
 
@@ -206,9 +204,9 @@ class _Points:
         time = read_nanos(self.times) if self.times else np.zeros(0, np.int64)
         bad = (time <= 0) | (time >= LATEST_US * 1_000)
         for place in np.flatnonzero(bad).tolist():
-            parsed.refused[place] = Refusal("invalid_timestamp", self.names[place][:200], orjson.dumps(self.originals[place]))
+            parsed.refused[place] = Refusal("invalid_timestamp", self.names[place][:200], json_bytes(self.originals[place]))
         for place, detail in self.broken.items():
-            parsed.refused.setdefault(place, Refusal("invalid_value", detail[:200], orjson.dumps(self.originals[place])))
+            parsed.refused.setdefault(place, Refusal("invalid_value", detail[:200], json_bytes(self.originals[place])))
         host = resources.column(("k8s.pod.name", "host.name"), rows)
         service = resources.column(RESOURCE_ATTRIBUTES["service_name"], rows)
         environment = resources.column(RESOURCE_ATTRIBUTES["environment"], rows)

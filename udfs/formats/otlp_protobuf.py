@@ -12,7 +12,6 @@ from itertools import chain
 from typing import Any, NamedTuple
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from google.protobuf import descriptor_pb2, descriptor_pool, message_factory
 from google.protobuf.json_format import MessageToDict
@@ -30,6 +29,7 @@ from udfs.formats.otlp_metrics import read_metrics
 from udfs.formats.otlp_records import SPAN_KINDS, Ids, LogColumns, SpanColumns, places, read_logs, read_spans
 from udfs.formats.otlp_wire import AnyValues, attributes_in, kind_of_export, plain_value
 from udfs.formats.parsed import Parsed, Refusal
+from udfs.formats.values.json_bytes import json_bytes
 from udfs.formats.values.protobuf_fields import WireFields, fields_of
 
 __all__ = ["Export", "as_json", "read_export", "read_messages"]
@@ -236,7 +236,7 @@ def _read_metrics(found: _Records) -> Parsed:
 def _original(kind: type[Message], record: bytes) -> bytes:
     """The record as OTLP/JSON, which people can read and mend."""
     try:
-        return orjson.dumps(as_json(kind.FromString(record)))
+        return json_bytes(as_json(kind.FromString(record))) or record
     except DecodeError:
         return record
 

@@ -42,7 +42,7 @@ class _Records:
     """int64[n]: the input line of each."""
     resources: Resources
     attributes: Attributes
-    original: Callable[[int], bytes]
+    original: Callable[[int], bytes | None]
     """OTLP/JSON of one record: what its dead letter keeps."""
     trace_id: Ids
     span_id: Ids
@@ -141,7 +141,7 @@ def read_logs(records: LogColumns) -> Parsed:
 def _refuse(parsed: Parsed, bad: NDArray[Any], reason: str, records: _Records) -> None:
     for row in np.flatnonzero(bad).tolist():
         original = records.original(row)
-        parsed.refused.setdefault(row, Refusal(reason, original[:200].decode(errors="replace"), original))
+        parsed.refused.setdefault(row, Refusal(reason, (original or b"nested too deeply")[:200].decode(errors="replace"), original))
 
 
 def _ids(parsed: Parsed, ids: Ids, records: _Records) -> pa.Array:

@@ -14,6 +14,7 @@ import pyarrow.compute as pc
 from udfs.formats.user_expressions import Expression, Name, Rows, as_number, as_text, number_text
 from udfs.formats.user_times import TimePattern
 from udfs.formats.values.identities import read_identities
+from udfs.formats.values.json_bytes import json_text
 from udfs.formats.values.times import TIMESTAMP, read_time_texts, read_times
 
 __all__ = [
@@ -75,7 +76,7 @@ def _json_text(value: Any) -> str | None:
     if isinstance(value, bool):
         return "true" if value else "false"
     if isinstance(value, (dict, list)):
-        return orjson.dumps(value).decode()
+        return json_text(value)
     return number_text(value) if isinstance(value, float) else str(value)
 
 

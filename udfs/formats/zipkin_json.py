@@ -8,13 +8,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 from numpy.typing import NDArray
 
 from udfs.formats.otlp_attributes import Resources
 from udfs.formats.otlp_records import SpanColumns, read_spans
 from udfs.formats.parsed import Parsed
+from udfs.formats.values.json_bytes import json_bytes
 from udfs.formats.values.plain_attributes import PlainAttributes, microseconds, padded_ids
 
 __all__ = ["ZIPKIN_SIGNATURES", "read_zipkin"]
@@ -35,7 +35,7 @@ def read_zipkin(spans: list[dict[str, Any]], line: NDArray[Any]) -> tuple[list[P
         line=line,
         resources=_resources(names, tags),
         attributes=PlainAttributes(attributes),
-        original=lambda row: orjson.dumps(spans[row]),
+        original=lambda row: json_bytes(spans[row]),
         trace_id=padded_ids([s.get("traceId") for s in spans], 32),
         span_id=padded_ids([s.get("id") for s in spans], 16),
         start_ns=start * 1_000,

@@ -98,6 +98,7 @@ def _normalise(raw: pa.Table, settings: NormaliseSettings) -> NormaliseOut:
     source.number(results)
     events, points, dead, changes = [], [], [], []
     for result in results:
+        _refuse_endless(result)
         if result.refused:
             dead.append(_dead_letters(result, lines, source, settings))
         if result.metric_columns is not None:
@@ -241,6 +242,13 @@ def _lower_hex(ids: pa.Array) -> pa.Array:
         return ids
     is_hex = pc.match_substring_regex(ids, "^[0-9a-fA-F]+$")
     return pc.if_else(is_hex, pc.ascii_lower(ids), ids)
+
+
+def _refuse_endless(result: Parsed) -> None:
+    """No duration is infinite or no number: 1e308 s are more than a double of milliseconds can hold."""
+    durations = result.columns.get("duration_ms")
+    if durations is not None and pc.any(pc.invert(pc.is_finite(durations))).as_py():
+        result.refuse(~pc.is_finite(durations).fill_null(True).to_numpy(zero_copy_only=False), "invalid_duration", durations)
 
 
 def _fill_time(columns: dict[str, pa.Array], n: int) -> None:

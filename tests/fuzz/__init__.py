@@ -1,0 +1,1 @@
+"""Mutated lines of all formats: nothing may crash, hang or be lost."""
