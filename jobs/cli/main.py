@@ -39,6 +39,8 @@ COMMANDS: dict[str, tuple[tuple[str, str], ...]] = {
     "Look": (
         ("sql", "query the store; --describe documents every column"),
         ("report", "one HTML page: traffic, errors, latency, anomalies, incidents"),
+        ("endpoints", "documented, shadow and zombie endpoints; import OpenAPI files, learn routes"),
+        ("catalogue", "what runs where and whose it is; --unknown: what nobody answers for"),
         ("dead-letters", "what could not be read: list, show, mend and send again"),
         ("doctor", "what is recognised in a file or topic, what is missing, what to change in the gateway"),
     ),

@@ -14,7 +14,7 @@ SET 'anomasec.normalise.min_lines' = '10000';                  -- lines: seen be
 SET 'anomasec.normalise.redact_personal' = 'on';               -- on or off: whether e-mail addresses, phone numbers, IBANs and national ids are masked (on)
 SET 'anomasec.normalise.national_ids' = 'us, gb, es, it, br';  -- us, gb, ca, es, it, fr, de, br, pl or -: countries whose national ids are masked (us, gb, es, it, br)
 SET 'anomasec.normalise.redact_dead_letters' = 'off';          -- on or off: whether secrets in the originals of dead letters are masked; on = they are no longer the bytes that came (off)
-SET 'anomasec.normalise.trusted_hops' = '0';                   -- proxies: own ones in front of the one that logs; 0 = the first of X-Forwarded-For is the caller (0)
+SET 'anomasec.normalise.trusted_hops' = '0';                   -- proxies: own proxies in front of the one that logs; 0 = the first of X-Forwarded-For is the caller (0)
 SET 'anomasec.normalise.trusted_proxies' = '-';                -- CIDRs or -: networks of own proxies, the last address outside of them is the caller; goes before trusted_hops (-)
 SET 'anomasec.normalise.pseudonyms' = '-';                     -- user_id, client_id, token_id, client_address or -: ids replaced by keyed hashes; wants [privacy] pseudonym_key in anomasec.toml (-)
 
