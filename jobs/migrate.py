@@ -16,7 +16,7 @@ from schemas.change import CHANGE
 from schemas.errors import StoreError
 from schemas.event import DEAD_LETTER, DEAD_LETTER_RETRY, EVENT
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
-from schemas.record import Field, Record, text, u64
+from schemas.record import Field, Record, text, time_us, u64
 from schemas.transaction import TRANSACTION
 
 __all__ = [
@@ -48,7 +48,20 @@ SERVICE_CALL = Record(
         u64("error_transaction_count", "Transactions among them that ended in an error."),
     ),
 )
-VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, SERVICE_CALL)}
+LOG_TEMPLATE = Record(
+    "log_templates",
+    "What services write to their logs: messages with <*> for what differs, and since when.",
+    (
+        text("environment", "Environment of the log records.", low_cardinality=True),
+        text("service_name", "Service that writes them.", low_cardinality=True),
+        text("log_template", "Message with <*> for numbers, ids and quoted values.", low_cardinality=True),
+        time_us("first_seen_at", "Time of the first such record: a template first seen of late is new."),
+        time_us("last_seen_at", "Time of the last."),
+        u64("event_count", "Log records of the template; one told twice may count twice until the table is merged."),
+        text("example", "Message of one of them."),
+    ),
+)
+VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, SERVICE_CALL, LOG_TEMPLATE)}
 """What readers may query, by name; a view has the columns of its record without `INTERNAL_COLUMNS`."""
 INTERNAL_COLUMNS = frozenset({"transaction_hash", "merged_into"})
 """Columns of tables that views leave out."""

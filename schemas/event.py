@@ -75,6 +75,7 @@ EVENT = Record(
         text("k8s_pod_name", "Pod or host that wrote the event.", low_cardinality=True),
         text("severity_text", "Severity of a log record.", low_cardinality=True),
         text("body", "Message of a log record; '' for access lines and spans."),
+        text("log_template", "Message of a log record with <*> for numbers, ids and quoted values; '' for others.", low_cardinality=True),
         text("format", "Format the line was read as.", low_cardinality=True),
         text("transaction_id", "Transaction the event belongs to, 32 hex digits; '' when nothing identifies one."),
         boolean("is_duplicate", "The same event was seen before; not counted anywhere."),

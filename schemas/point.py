@@ -8,7 +8,7 @@ from schemas.record import Field, Record, boolean, f64, i32, i64, strings, text,
 
 __all__ = ["ANOMALY", "BASELINE_COLUMNS", "BUDGET", "ENTITY_KINDS", "INCIDENT", "LABEL", "POINT", "SCORE"]
 
-ENTITY_KINDS = ("environment", "service", "route", "client", "call", "host", "metric")
+ENTITY_KINDS = ("environment", "service", "route", "client", "call", "host", "metric", "business", "template")
 
 _SERIES = (
     time_us("time", "Start of the window, or the time of a ready-made metric point."),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import polars as pl
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from jobs.knobs import Knobs
 from jobs.measure.histogram import buckets
@@ -33,7 +34,7 @@ _SIZES = ["request_count", *(f"error_count_{category}" for category in ERROR_CAT
 
 
 def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
-    """Partial windows of environments, services, routes, clients and calls.
+    """Partial windows of environments, services, routes, clients, calls and templates of log messages.
 
     Parameters
     ----------
@@ -63,7 +64,8 @@ def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
     parts = counts.join(durations, on=_ENTITY, how="left").join(_histogram(closed, "transaction"), on=_ENTITY, how="full", coalesce=True)
     clients = _clients(requests, knobs.measure_client_widths[0] * 1_000_000)
     calls = _calls(transactions, knobs.measure_client_widths[0] * 1_000_000)
-    return _finish(pl.concat([parts, clients, calls], how="diagonal"))
+    templates = _templates(events, knobs.measure_client_widths[0] * 1_000_000)
+    return _finish(pl.concat([parts, clients, calls, templates], how="diagonal"))
 
 
 def _requests(events: pa.Table) -> pl.DataFrame:
@@ -185,6 +187,27 @@ def _calls(transactions: pa.Table, finest_us: int) -> pl.DataFrame:
             pl.col("calls").alias("entity"),
             (pl.col("started_at").to_physical() // finest_us * finest_us).alias("window_start"),
             pl.col("error_category").fill_null(""),
+        )
+        .agg(pl.len().alias("n"), response_bytes=pl.lit(0, pl.Int64))
+        .group_by(_ENTITY)
+        .agg(*_count_columns())
+    )
+
+
+def _templates(events: pa.Table, finest_us: int) -> pl.DataFrame:
+    """Log records by template, as 'service template': counts only. The knob measure_max_series bounds how many are remembered."""
+    wanted = ["kind", "environment", "service_name", "log_template", "timestamp", "is_duplicate"]
+    is_log = pc.equal(events.column("kind"), "log")
+    frame = pl.DataFrame(pl.from_arrow(events.select(wanted).filter(is_log)))
+    return (
+        frame.filter((pl.col("log_template").fill_null("") != "") & ~pl.col("is_duplicate").fill_null(value=False))
+        .filter(pl.col("timestamp").is_not_null())
+        .group_by(
+            pl.col("environment").fill_null(""),
+            pl.lit("template").alias("entity_kind"),
+            pl.concat_str(pl.col("service_name").fill_null(""), "log_template", separator=" ").str.strip_chars().alias("entity"),
+            (pl.col("timestamp").to_physical() // finest_us * finest_us).alias("window_start"),
+            pl.lit("").alias("error_category"),
         )
         .agg(pl.len().alias("n"), response_bytes=pl.lit(0, pl.Int64))
         .group_by(_ENTITY)

@@ -62,7 +62,7 @@ def on_batch(state: MeasureState, partials: pa.Table, metric_points: pa.Table, n
         partials, folded = fold_routes(partials, state.names, state.knobs.measure_max_routes)
         state.routes_folded += folded
         state.names.add(partials)
-    of_client = np.isin(partials.column("entity_kind").to_numpy(zero_copy_only=False), ("client", "call"))
+    of_client = np.isin(partials.column("entity_kind").to_numpy(zero_copy_only=False), ("client", "call", "template"))
     cut_off_us = None if state.ended_at_ms is None else state.ended_at_ms * 1000
     for chain, chosen in ((state.windows, ~of_client), (state.clients, of_client)):
         chain.expire(now_us)

@@ -53,6 +53,7 @@ ALTER TABLE events_data ADD COLUMN IF NOT EXISTS cluster LowCardinality(String) 
 ALTER TABLE events_data ADD COLUMN IF NOT EXISTS team LowCardinality(String) AFTER service_name;
 ALTER TABLE events_data ADD COLUMN IF NOT EXISTS criticality LowCardinality(String) AFTER team;
 ALTER TABLE events_data ADD COLUMN IF NOT EXISTS user_agent_family LowCardinality(String) AFTER user_agent_original;
+ALTER TABLE events_data ADD COLUMN IF NOT EXISTS log_template LowCardinality(String) AFTER body;
 
 -- One access-log line, span or log record, with the transaction it belongs to. Lists every column of the table: one added below wants
 -- its name here, too.
@@ -90,6 +91,7 @@ SELECT
     k8s_pod_name,
     severity_text,
     body,
+    log_template,
     format,
     transaction_id,
     is_duplicate,
@@ -101,6 +103,20 @@ SELECT
     arrived_at
 FROM events_data FINAL
 SETTINGS do_not_merge_across_partitions_select_final = 1;
+
+-- What services write to their logs, and since when: a template first seen of late is new.
+CREATE OR REPLACE VIEW log_templates AS
+SELECT
+    environment,
+    service_name,
+    log_template,
+    min(timestamp) AS first_seen_at,
+    max(timestamp) AS last_seen_at,
+    count() AS event_count,
+    any(body) AS example
+FROM events_data
+WHERE kind = 'log' AND log_template != '' AND NOT is_duplicate
+GROUP BY environment, service_name, log_template;
 
 -- Dead letters that were sent again. Small: one row for each.
 CREATE TABLE IF NOT EXISTS dead_letter_retries_data

@@ -27,7 +27,7 @@ __all__ = ["carry_header", "parse_lines", "read_chunks"]
 
 _SOURCE = ("topic", "partition", "offset", "line_index", "arrived_at")
 _POINT_NAMES = tuple(name for name in METRIC_POINT.names if name != "source")
-_INTERNAL = ("is_cumulative", "started_at", "edges", "counters")
+_INTERNAL = ("log_template", "is_cumulative", "started_at", "edges", "counters")
 _DERIVED = ("user_agent_family", "transaction_id", "transaction_hash", "entity_hash", "is_duplicate", "is_late")
 _LEFT_OUT = frozenset({*_SOURCE, *_DERIVED, *_INTERNAL})
 # No log can bear it: tells a time that was filled in from one that was logged.

@@ -22,6 +22,7 @@ from udfs.formats.parsed import Parsed
 from udfs.hashing import hash_columns, hex_ids
 from udfs.normalise.enrich import enrich
 from udfs.normalise.identity import drop_identities, read_headers, transaction_identity
+from udfs.normalise.log_templates import fill_templates
 from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_texts
 from udfs.normalise.settings import NormaliseSettings
@@ -212,6 +213,7 @@ def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Pa
     columns.update(source.columns(result.line, result.position))
     _fill_time(columns, n)
     enrich(columns, n, settings.context, settings.redact)
+    fill_templates(columns)
     if "span_kind" in columns:
         columns["span_kind"] = pc.replace_substring_regex(pc.utf8_lower(columns["span_kind"]), "^span_kind_", "")
     read_headers(columns)
