@@ -26,8 +26,11 @@ from udfs.formats.parsed import Parsed, Refusal
 __all__ = ["DIALECTS", "load_lines", "read_json_lines", "read_objects", "read_texts"]
 
 _CHUNK = 400
-_WRAPPERS = frozenset({"log", "message", "records", "logEvents", "specversion"})
-"""Keys of objects that may hold other lines, or be something else."""
+_WRAPPERS = frozenset({"records", "logEvents", "specversion"})
+"""Keys of objects that hold others."""
+_LINES = frozenset({"log", "message"})
+_NO_LINES = frozenset({"http", "url", "method", "status", "request", "http_method", "status_code"})
+"""A log shipper's object has the line under one of the former keys, and none of these (`udfs.formats.shipped`)."""
 _REQUESTS = tuple(
     map(
         frozenset,
@@ -102,8 +105,6 @@ class _Gathered:
     def add(self, objects: list[dict[str, Any]], places: Sequence[int], requests_only: bool = False) -> bool:
         """Cut objects, of which there is at least one; `places` say which line each is. False = nothing done: not surely requests."""
         keys = keys_of(objects)
-        if requests_only and not _WRAPPERS.isdisjoint(keys):
-            return False
         # One set of keys: nothing to tell apart.
         if set(map(len, objects)) == {len(keys)}:
             known = frozenset(keys)
@@ -145,6 +146,8 @@ def _dialect_of(keys: frozenset[str]) -> int:
 @lru_cache(maxsize=8192)
 def _is_request(keys: frozenset[str]) -> bool:
     """Whether an object with these keys tells of a request, whatever its values are."""
+    if not _WRAPPERS.isdisjoint(keys) or (not _LINES.isdisjoint(keys) and _NO_LINES.isdisjoint(keys)):
+        return False
     return DIALECTS[_dialect_of(keys)].is_access or any(required <= keys for required in _REQUESTS)
 
 
