@@ -73,7 +73,7 @@ class JobGraph:
         knobs = self.knobs
         cells = self._normalised()
         traces = self._ticked(self._split(cells, "split-traces", traces=True), "traces", lambda write: TraceStage(knobs, write))
-        frames = self._split(cells, "split", "events", "metric_points", "dead_letters", "changes")
+        frames = self._split(cells, "split", traces=False)
         moved = traces.filter(lambda row: row[0] == "moved")
         assembled = self._ticked(frames.union(moved), "assemble", lambda write: AssembleStage(knobs, write))
         self._to_kafka(assembled, "dead_letters", self.config.topics.dead_letters)

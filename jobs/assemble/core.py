@@ -226,6 +226,7 @@ def _apply(state: AssembleState, events: pa.Table, moved: pa.Table | None, tick_
     if not n:
         nothing = np.zeros(0, np.bool_)
         return _Applied(nothing, nothing, None, _NOBODY, _NONE, [])
+    state.witness.heard(came.rows, state.strings, tick_ms)
     order = time_order(came.rows, came.key)
     rows, key = came.rows[order], came.key[order]
     begin = np.flatnonzero(np.concatenate([[True], key[1:] != key[:-1]]))
@@ -379,7 +380,7 @@ def _emit(state: AssembleState, slots: I64) -> list[pa.Table]:
     if state.has_gone:  # all rows of some may have been taken back
         left, group = np.unique(group, return_inverse=True)
         records = records[left]
-    return [summarise(rows, group, records, state.strings, state.text_at)]
+    return [summarise(rows, group, records, state.strings, state.text_at, state.witness)]
 
 
 def _emit_alone(state: AssembleState, came: _Arrivals, rows: Records, group: I64, records: Records) -> pa.Table:
@@ -390,7 +391,7 @@ def _emit_alone(state: AssembleState, came: _Arrivals, rows: Records, group: I64
         return texts.take(pa.array(np.where(positions < 0, len(texts) - 1, positions - came.text_base)))
 
     _, compact = np.unique(group, return_inverse=True)
-    return summarise(rows, compact, records, state.strings, text_at)
+    return summarise(rows, compact, records, state.strings, text_at, state.witness)
 
 
 def _arrival_ticks(state: AssembleState, events: pa.Table, now_ms: int) -> I64:

@@ -14,7 +14,8 @@ from jobs.assemble.interner import Interner
 from jobs.assemble.rows import ACCESS, CALLING, LOG, SPAN
 from jobs.assemble.slots import MERGED
 from jobs.assemble.tree import Tree, grow
-from schemas.transaction import CLOSURE_REASONS, TRANSACTION
+from jobs.assemble.witness import Witness
+from schemas.transaction import CLOSURE_REASONS, ORPHAN_KINDS, TRANSACTION
 from udfs.hashing import hex_ids
 
 __all__ = ["summarise", "time_order"]
@@ -34,8 +35,10 @@ def time_order(rows: Records, group: npt.NDArray[Any]) -> I64:
     return np.asarray(np.lexsort((rows["content"], shorter, rows["start_us"], group)))
 
 
-def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text_at: Callable[[I64], pa.Array]) -> pa.Table:
-    """One TRANSACTION row per group.
+def summarise(
+    rows: Records, group: I64, slots: Records, strings: Interner, text_at: Callable[[I64], pa.Array], witness: Witness
+) -> pa.Table:
+    """One TRANSACTION row per group: the place where a closed or amended transaction is put into words.
 
     Parameters
     ----------
@@ -44,6 +47,7 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
     slots : SLOT[m], ids, counts and times of the transactions
     strings : the codes in the rows
     text_at : texts at positions (-1 = '')
+    witness : says why something is missing
 
     The event that speaks for a transaction (service, route, environment) is its root; without one, the earliest access line, else
     the earliest span, else the earliest log record.
@@ -80,6 +84,7 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
     trace = _at(rows["trace"], _preferred(rows["trace"] >= 0, tree.is_root, begin), -1)
 
     words = strings.array()
+    kinds, evidence = witness.judge(rows, group, tree, slots, strings)
     merged = slots["is_owned"] != 0
     columns = {
         "transaction_id": hex_ids(slots["high"], slots["low"]),
@@ -105,8 +110,8 @@ def summarise(rows: Records, group: I64, slots: Records, strings: Interner, text
         "late_count": slots["late"],
         "moved_count": slots["moved"],
         "orphan_count": tree.orphan_count,
-        "orphan_kind": _orphan_kinds(tree),
-        "orphan_evidence": pa.repeat("", m),
+        "orphan_kind": pa.array(ORPHAN_KINDS).take(pa.array(kinds)),
+        "orphan_evidence": evidence,
         "closure_reason": pa.array(CLOSURE_REASONS).take(pa.array(np.where(merged, MERGED, slots["reason"]))),
         "p_complete": slots["p_complete"],
         "waited_ms": slots["closed_ms"] - slots["first_ms"],
@@ -197,12 +202,3 @@ def _lists(group: I64, groups: int, values: pa.Array) -> pa.ListArray:
     """Values of ascending groups as one list per group."""
     offsets = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))]).astype(np.int32)
     return pa.ListArray.from_arrays(pa.array(offsets), values)
-
-
-def _orphan_kinds(tree: Tree) -> pa.Array:
-    code = np.select(
-        [tree.node_count == 0, tree.root_count == 0, tree.orphan_count > 0, tree.root_count > 1],
-        [0, 1, 2, 3],
-        0,
-    )
-    return pa.array(["", "no_root", "missing_parent", "many_roots"]).take(pa.array(code))

@@ -22,18 +22,16 @@ Memory
 
 from __future__ import annotations
 
-import struct
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
-import pyarrow as pa
 
-from jobs.assemble.index import KeyIndex
+from jobs.assemble.paged import PagedTable
 from jobs.knobs import Knobs
 
-__all__ = ["PREFIX", "Learned", "Plan"]
+__all__ = ["Learned", "Plan"]
 
 Records = npt.NDArray[Any]
 I64 = npt.NDArray[np.int64]
@@ -41,7 +39,6 @@ U64 = npt.NDArray[np.uint64]
 F64 = npt.NDArray[np.float64]
 Mask = npt.NDArray[np.bool_]
 
-PREFIX = "v2/learned/"
 _EDGES_MS = np.array([1, 2, 3, 5, 7, 10, 15, 20, 30, 45, 60, 90, 120, 180, 300]) * 1000
 """Waits to choose from; gaps are counted between them, longer ones last."""
 _GAPS = len(_EDGES_MS) + 1
@@ -52,7 +49,6 @@ _LEAN = 3.0
 _SURE = 20.0
 _WINDOW = 2000.0
 _ROWS = 1 << 14
-_PAGE = 1 << 8
 _MIX = np.uint64(0xD6E8FEB86659FD93)
 _SPREAD = np.uint64(0x9E3779B97F4A7C15)
 
@@ -75,33 +71,15 @@ class Learned:
 
     def __init__(self, knobs: Knobs) -> None:
         self._knobs = knobs
-        self._table: Records = np.zeros(1 << 8, _LOOK)
-        self._count = 0
-        self._index = KeyIndex()
-        self._dirty: set[int] = set()
-        self._pages = 0
+        self._looks = PagedTable("looks", _LOOK, _ROWS, lambda rows: rows["final"] + rows["gaps"].sum(axis=1))
 
-    # -- kept
-
-    def load(self, blobs: list[bytes]) -> None:
-        """Pages in order."""
-        rows = [np.frombuffer(pa.decompress(blob[8:], struct.unpack_from("<q", blob)[0], "lz4", asbytes=True), _LOOK) for blob in blobs]
-        if rows:
-            self._replace(np.concatenate(rows))
-            self._pages, self._dirty = len(blobs), set()
+    def load(self, segments: dict[str, bytes]) -> None:
+        """From its pages."""
+        self._looks.load(segments)
 
     def changes(self) -> Iterator[tuple[str, bytes | None]]:
         """Pages that changed."""
-        for page in sorted(self._dirty):
-            rows = self._table[page * _PAGE : min(self._count, (page + 1) * _PAGE)]
-            if page * _PAGE < self._count:
-                body = rows.tobytes()
-                yield f"{PREFIX}{page:06d}", struct.pack("<q", len(body)) + pa.compress(body, "lz4", asbytes=True)
-        used = -(-self._count // _PAGE)
-        for page in range(used, self._pages):
-            yield f"{PREFIX}{page:06d}", None
-        self._pages = used
-        self._dirty.clear()
+        return self._looks.changes()
 
     # -- learned
 
@@ -147,11 +125,8 @@ class Learned:
         telling = np.where(whole, 0.05, 0.5)[:, None] * np.ones(len(_EDGES_MS))
         seen = np.zeros(len(whole))
         for level in range(_LEVELS):
-            at = self._index.find(looks[level])
-            known = at >= 0
-            look = self._table[np.where(known, at, 0)]
-            gaps = np.where(known[:, None], look["gaps"], 0.0)
-            final = np.where(known, np.maximum(look["final"], 0.0), 0.0)
+            look = self._looks.take(looks[level])
+            gaps, final = look["gaps"], np.maximum(look["final"], 0.0)
             after = gaps[:, ::-1].cumsum(axis=1)[:, ::-1][:, 1:]
             lasted = after + final[:, None]
             more = (after + _LEAN * more) / (lasted + _LEAN)
@@ -164,51 +139,15 @@ class Learned:
 
     def _add(self, keys: U64, bucket: I64, weight: F64) -> None:
         unique, which = np.unique(keys, return_inverse=True)
-        at = self._index.find(unique)
-        new = np.flatnonzero(at < 0)
-        if len(new):
-            at[new] = self._insert(unique[new])
+        at = self._looks.touch(unique)
+        table = self._looks.rows
         sums = np.bincount(which * (_GAPS + 1) + bucket + 1, weight, len(unique) * (_GAPS + 1)).reshape(-1, _GAPS + 1)
-        sums = sums[at >= 0]
-        self._table["final"][at[at >= 0]] += sums[:, 0]
-        self._table["gaps"][at[at >= 0]] += sums[:, 1:]
-        touched = at[at >= 0]
-        total = self._table["final"][touched] + self._table["gaps"][touched].sum(axis=1)
-        old = touched[total > _WINDOW]
-        self._table["final"][old] *= 0.5
-        self._table["gaps"][old] *= 0.5
-        self._dirty.update(np.unique(touched // _PAGE).tolist())  # pages, not rows
-
-    def _insert(self, keys: U64) -> I64:
-        if self._count + len(keys) > _ROWS:
-            self._forget_half()
-        room = min(len(keys), _ROWS - self._count)
-        rows = np.full(len(keys), -1, np.int64)
-        rows[:room] = np.arange(self._count, self._count + room)
-        if self._count + room > len(self._table):
-            grown = np.zeros(min(_ROWS, max(2 * len(self._table), self._count + room)), _LOOK)
-            grown[: self._count] = self._table[: self._count]
-            self._table = grown
-        fresh = np.zeros(room, _LOOK)
-        fresh["key"] = keys[:room]
-        self._table[self._count : self._count + room] = fresh
-        self._index.put(keys[:room], rows[:room])
-        self._count += room
-        return rows
-
-    def _forget_half(self) -> None:
-        rows = self._table[: self._count]
-        total = rows["final"] + rows["gaps"].sum(axis=1)
-        kept = np.sort(np.lexsort((rows["key"], -total))[: self._count // 2])
-        self._replace(rows[kept].copy())
-        self._dirty = set(range(-(-self._count // _PAGE)))
-
-    def _replace(self, rows: Records) -> None:
-        self._count = len(rows)
-        self._table = np.zeros(max(1 << 8, len(rows)), _LOOK)
-        self._table[: len(rows)] = rows
-        self._index = KeyIndex()
-        self._index.put(np.ascontiguousarray(rows["key"]), np.arange(len(rows)))
+        sums, at = sums[at >= 0], at[at >= 0]
+        table["final"][at] += sums[:, 0]
+        table["gaps"][at] += sums[:, 1:]
+        old = at[table["final"][at] + table["gaps"][at].sum(axis=1) > _WINDOW]
+        table["final"][old] *= 0.5
+        table["gaps"][old] *= 0.5
 
 
 def _looks(records: Records) -> list[U64]:

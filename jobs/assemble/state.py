@@ -11,14 +11,16 @@ import pyarrow as pa
 
 from jobs.assemble.index import KeyIndex
 from jobs.assemble.interner import Interner
-from jobs.assemble.learned import PREFIX, Learned
+from jobs.assemble.learned import Learned
 from jobs.assemble.links import without_gone
+from jobs.assemble.paged import PREFIX
 from jobs.assemble.ring import Ring
 from jobs.assemble.rows import GONE, ROW
 from jobs.assemble.segment import CLOCK, TOUCH, Segment, clock_from_blob, clock_to_blob, from_blob, to_blob
 from jobs.assemble.slots import EVICTED, OPEN, Slots
 from jobs.assemble.version1 import CLOCK as OLD_CLOCK
 from jobs.assemble.version1 import PREFIX as OLD
+from jobs.assemble.witness import Witness
 from jobs.knobs import Knobs
 
 __all__ = ["AssembleState"]
@@ -54,6 +56,7 @@ class AssembleState:
         self.open: I64 = np.zeros(0, np.int64)
         """Slots of the open transactions."""
         self.learned = Learned(knobs)
+        self.witness = Witness()
         self._index = KeyIndex()
         self.has_gone = False
         """Some rows take others back."""
@@ -81,7 +84,9 @@ class AssembleState:
             state._restore(name, segments[name])
         if OLD_CLOCK in segments:
             state._changed[OLD_CLOCK] = None
-        state.learned.load([segments[name] for name in sorted(segments) if name.startswith(PREFIX)])
+        learned = {name: blob for name, blob in segments.items() if name.startswith(PREFIX)}
+        state.learned.load(learned)
+        state.witness.load(learned)
         state._settle()
         state._saved_ms = state.now_ms
         return state
@@ -93,6 +98,7 @@ class AssembleState:
         """
         changed, self._changed = self._changed, {}
         changed.update(self.learned.changes())
+        changed.update(self.witness.changes())
         if changed or self.now_ms != self._saved_ms:
             changed[CLOCK] = clock_to_blob(self.now_ms, self._sequence, self._serial)
             self._saved_ms = self.now_ms

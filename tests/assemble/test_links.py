@@ -43,8 +43,8 @@ class Store:
                     self.transactions[row["transaction_id"]] = row
             elif record is MERGE:
                 for held in self.events.values():
-                    if held["trace_id"] == row["trace_id"] and not held["request_id"]:
-                        assert row["started_at"] <= held["timestamp"] <= row["ended_at"]
+                    in_time = row["started_at"] <= held["timestamp"] <= row["ended_at"]
+                    if in_time and held["trace_id"] == row["trace_id"] and not held["request_id"]:
                         held["transaction_id"], held["transaction_hash"] = row["merged_into"], row["merged_hash"]
 
     @property
