@@ -22,19 +22,17 @@ _MOST_SERIES = 4
 _REPEAT_SHARE = 0.1
 """What each doubling of the windows of the strongest series adds, as a share: what lasts is no freak."""
 _MOST_DOUBLINGS = 6
-_HALF_SCORE_SPREADS = 3.0
 
 
 def surprise_of_score(score: float | None) -> float:
-    """Surprise of a score where none was given: -log10 of the tail of a Laplace distribution, whose tails are as heavy as those of data.
+    """Surprise that a score stands for, where none was given: score = 100 (1 - 10^(-surprise / 5)).
 
-    >>> [round(surprise_of_score(score), 1) for score in (0.0, 50.0, 90.0, 99.0)]
-    [0.0, 1.3, 11.7, 129.0]
+    >>> [round(surprise_of_score(score), 1) for score in (0.0, 60.0, 75.0, 90.0, 99.0)]
+    [0.0, 2.0, 3.0, 5.0, 10.0]
     """
     if score is None or math.isnan(score) or score <= 0:
         return 0.0
-    score = min(score, 99.999999)
-    return _HALF_SCORE_SPREADS * score / (100.0 - score) * math.log10(math.e)
+    return -5.0 * math.log10(1.0 - min(score, 99.999999) / 100.0)
 
 
 def severity(surprise: float, metric: str, value: float | None, expected: float | None) -> float:

@@ -35,7 +35,7 @@ _LEARNING_WEEKS = 1 / 7
 _MOST_PAGES = 4_096
 _FLOOR = 2.0
 """Least evidence that pages, however quiet the estate: one window in a hundred is that far out."""
-_PRIOR_RANGE = (9.0, 14.0)
+_PRIOR_RANGE = (8.0, 14.0)
 """Of the evidence that pages in a new estate."""
 _PRIOR_SERIES = 1.0
 """Evidence of several series is stronger than that of a point by this much."""

@@ -10,6 +10,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.budget.evidence import surprise_of_score
 from jobs.correlate.anomaly import Anomaly, service_of
 
 __all__ = ["Siblings", "explain", "fires_from", "one_window_earlier", "rank"]
@@ -17,6 +18,8 @@ __all__ = ["Siblings", "explain", "fires_from", "one_window_earlier", "rank"]
 _MOST_NAMED = 8
 _LEAST_SHARE, _LEAST_LIFT = 0.5, 0.15
 """A deviation sits in what holds half of it, and clearly more of it than of the requests."""
+_DECADES = 0.3
+"""Tenfolds of the distance per unit of surprise."""
 _COLUMNS = ("environment", "entity_kind", "entity", "metric", "width_s", "time", "value", "expected", "weight")
 
 
@@ -89,20 +92,23 @@ def explain(anomaly: Anomaly, before: Anomaly | None, siblings: Siblings) -> Map
 
 
 def fires_from(row: Mapping[str, Any]) -> float | None:
-    """The value at which the row's own distance, score and rule would just have been an anomaly; null where one of them is not known.
+    """The value at which the row's own surprise and rule would just have been an anomaly; null where one of them is not known.
 
-    A score s stands for 3 s / (100 - s) spreads, so that the distance at the rule's threshold follows from the distance at the score.
+    Surprise grows by 10/3 per tenfold distance, as the tails that it is read from do (jobs/measure/tails.py): the distance at the rule's
+    threshold follows from the distance at hand. The band and the least effect must be left, too.
 
-    >>> row = {"value": 412.0, "expected": 120.0, "score": 90.0, "threshold": 75.0, "min_effect": 30.0}
+    >>> row = {"value": 400.0, "expected": 100.0, "surprise": 5.0, "score": 90.0, "threshold": 75.0, "min_effect": 30.0, "upper": 140.0}
     >>> round(fires_from(row), 1)
-    217.3
+    175.9
     """
-    value, expected, score, threshold = (row.get(name) for name in ("value", "expected", "score", "threshold"))
-    if value is None or expected is None or score is None or threshold is None or not 0 < score < 100 or not 0 <= threshold < 100:
+    value, expected, threshold = (row.get(name) for name in ("value", "expected", "threshold"))
+    if value is None or expected is None or threshold is None or row.get("score") is None or not 0 <= threshold < 100:
         return None
-    distance = abs(value - expected)
-    needed = distance * (threshold / (100.0 - threshold)) / (score / (100.0 - score))
-    needed = max(needed, row.get("min_effect") or 0.0)
+    surprise = row.get("surprise")
+    beyond = (surprise_of_score(row["score"]) if surprise is None else surprise) - surprise_of_score(threshold)
+    edge = row.get("upper") if value >= expected else row.get("lower")
+    band = abs(edge - expected) if edge is not None else 0.0
+    needed = max(abs(value - expected) * 10.0 ** (-_DECADES * beyond), row.get("min_effect") or 0.0, band)
     return float(expected + needed if value >= expected else expected - needed)
 
 

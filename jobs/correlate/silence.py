@@ -150,10 +150,9 @@ def _window(
 
 def _row(row: dict[str, Any], metric: str, is_anomaly: bool, surprise: float, reason: str) -> dict[str, Any]:
     """The SCORE row of a silence, from that of the request rate."""
-    spreads = surprise * _LN_10
-    score = 100.0 * spreads / (spreads + 3.0)
+    score = 100.0 * (1.0 - 10.0 ** (-surprise / 5.0))
     made = {"metric": metric, "is_anomaly": is_anomaly, "reason": reason, "score": score, "surprise": surprise, "threshold": None}
-    return {**dict.fromkeys(SCORE.names), **{k: v for k, v in row.items() if not k.endswith("_score")}, **made}
+    return {**dict.fromkeys(SCORE.names), **{k: v for k, v in row.items() if not k.endswith(("_score", "_surprise"))}, **made}
 
 
 def _words(row: dict[str, Any], quiet: Quiet, end_us: int, going: int, lost: bool) -> str:

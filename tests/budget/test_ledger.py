@@ -149,4 +149,4 @@ def test_evidence_grows_with_series_and_with_time_and_is_bounded() -> None:
     assert evidence_of([(str(i), 0, 10.0) for i in range(1000)]) < 19
     assert evidence_of([]) == 0.0
     assert surprise_of_score(None) == 0.0
-    assert surprise_of_score(100.0) > 1e6
+    assert surprise_of_score(100.0) > 39

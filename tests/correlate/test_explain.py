@@ -80,9 +80,11 @@ def test_since_is_where_the_unbroken_run_began_and_a_pause_begins_anew() -> None
 
 def test_the_counterfactual_is_where_the_rules_threshold_and_effect_are_reached() -> None:
     row = _row("shop", 400, 100)
-    # 90 = 27 spreads for 300 ms, so 75 = 9 spreads = 100 ms
-    assert fires_from(row) == pytest.approx(200.0)
+    # 90 = a surprise of 5, 75 of 3.01; a tenfold distance is worth 10/3
+    assert fires_from(row) == pytest.approx(175.895, abs=0.001)
     assert fires_from(row | {"min_effect": 150.0}) == pytest.approx(250.0)
-    assert fires_from(row | {"value": 10.0, "expected": 100.0}) == pytest.approx(70.0)
+    assert fires_from(row | {"upper": 190.0}) == pytest.approx(190.0)
+    assert fires_from(row | {"surprise": 6.0}) == pytest.approx(150.0)
+    assert fires_from(row | {"value": 10.0, "lower": 95.0}) == pytest.approx(75.0)
     assert fires_from(row | {"score": None}) is None
     assert fires_from(row | {"threshold": 101.0}) is None

@@ -40,7 +40,7 @@ def test_new_gone_and_moved_verdicts_are_told_apart() -> None:
     assert [(a["score"], b["score"]) for a, b in found.moved] == [(85, 90)]
     assert found.by_metric() == [("latency_ms_p95", 0, 1, 1)]
     assert [row["entity"] for row in difference(3, new, old).appeared] == ["s0"]
-    assert (len(old.anomalies), len(old.pages), len(new.pages)) == (3, 3, 2)
+    assert (len(old.anomalies), len(old.pages), len(new.pages)) == (3, 1, 2)
 
 
 def _score(folder: Path, sql_dir: Path, rows: int, models: Path | None) -> pa.Table:

@@ -9,6 +9,7 @@ from typing import Any
 import pyarrow as pa
 
 from jobs.config import ClickHouseConfig
+from jobs.correlate.explain import fires_from
 from jobs.sinks.clickhouse import ClickHouseSink
 from schemas.event import EVENT
 from schemas.point import ANOMALY
@@ -60,13 +61,17 @@ def test_the_dimension_that_grew_among_the_bad_requests_comes_first(fresh_databa
 
 def test_the_verdict_and_the_counterfactual_follow_from_the_row(fresh_database: ClickHouseConfig, sql: Query) -> None:
     """The query of sql/README.md, against what correlate wrote."""
-    numbers = {"value": 400.0, "expected": 100.0, "score": 90.0, "deviation_score": 90.0, "threshold": 75.0, "min_effect": 25.0}
-    _insert(fresh_database, ANOMALY, _anomaly("a1", "latency_ms_p95", **numbers, fires_from=200.0))
+    numbers = {"value": 400.0, "expected": 100.0, "score": 90.0, "surprise": 5.0, "threshold": 75.0, "min_effect": 25.0}
+    row = _anomaly("a1", "latency_ms_p95", **numbers) | {"lower": 80.0, "upper": 120.0}
+    _insert(fresh_database, ANOMALY, row | {"fires_from": fires_from(row)})
     query = """
         SELECT
-            score >= threshold AND abs(value - expected) >= min_effect AS fires,
-            greatest(abs(value - expected) * (threshold / (100 - threshold)) / (score / (100 - score)), min_effect) AS needed,
-            expected + sign(value - expected) * needed AS fires_from_again,
-            round(fires_from_again, 6) = round(fires_from, 6) AS agrees
+            score >= threshold AND (value < lower OR value > upper) AND abs(value - expected) >= min_effect AS fires,
+            greatest(
+                abs(value - expected) * exp10(-0.3 * (surprise + 5 * log10(1 - threshold / 100))),
+                min_effect, if(value > expected, upper - expected, expected - lower)) AS needed,
+            round(expected + sign(value - expected) * needed, 3) AS fires_from_again,
+            fires_from_again = round(fires_from, 3) AS agrees
         FROM anomalies"""
-    assert sql(query) == [(1, 100.0, 200.0, 1)]
+    ((fires, _, again, agrees),) = sql(query)
+    assert (fires, again, agrees) == (1, 175.895, 1)
