@@ -28,13 +28,14 @@ __all__ = ["looks_like", "parse"]
 
 # The request is matched lazily up to '" status size', so that quotes within it do no harm.
 _LINE = (
-    r"^(?P<before>[^ ].*?) ?\[(?P<time>\d[^\]]{9,39})\] \"(?P<request>.*?)\""
+    r"^(?P<before>[^ ].*?) ?\[(?P<time>\d[^\]]{9,39})\] (?:\d{10}\.\d{3} )?\"(?P<request>.*?)\""
     r" (?P<status>\d{1,3}|-) (?P<size>-?\d{1,18}|-)"
     r"(?: (?P<quoted>\")(?:[^\"\\]|\\.)*\" \"(?P<agent>(?:[^\"\\]|\\.)*)\")?(?P<rest>(?: .*)?)$"
 )
-_HINT = r"\[(?:\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}[: ]|\d{4}-\d\d-\d\d[T ])[^\]]*\] \""
+_HINT = r"\[(?:\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}[: ]|\d{4}-\d\d-\d\d[T ])[^\]]*\] (?:\d{10}\.\d{3} )?\""
 _TIME = r"^(?:\d{1,2}/(?:[A-Za-z]{3}|\d\d)/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) ?[+-]\d\d:?\d\d$"
 _LONG_NAME = r"^[^ ,]+ [^ ]+ ([^\[\]]+)$"
+_REAL = r"^(?P<first>[^ ]+) - \[(?P<real>[0-9A-Fa-f.:]{3,39})(?:,[^\]]*)?\] "
 _HEX_ID = r"^[0-9a-f]{32}$"
 
 
@@ -67,6 +68,8 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     if has_host.any():
         columns["server_address"] = pc.coalesce(logged(where(has_host, first)), columns["server_address"])
     _read_names(columns, fields["before"], words, has_host)
+    if holds(fields["before"], "[").any():
+        _read_real_address(columns, fields["before"])
     combined = equals(fields["quoted"], '"')
     if combined.any():
         columns["user_agent_original"] = logged(fields["agent"] if combined.all() else where(combined, fields["agent"]))
@@ -82,6 +85,16 @@ def _has_host(first: pa.Array, second: pa.Array) -> NDArray[Any]:
     found = pc.and_(is_address(second), pc.invert(pc.ends_with(first, ",")))
     result: NDArray[Any] = found.fill_null(False).to_numpy(zero_copy_only=False)
     return result
+
+
+def _read_real_address(columns: dict[str, pa.Array], before: pa.Array) -> None:
+    """Older ingress-nginx: 'address - [real address] - user', or the host in the first address' place."""
+    parts = pc.extract_regex(before, _REAL)
+    found = parts.is_valid()
+    first, real = parts.field(0), parts.field(1)
+    columns["client_address"] = pc.if_else(found, real, columns["client_address"])
+    is_host = pc.and_(found, pc.invert(is_address(first))).fill_null(False)
+    columns["server_address"] = pc.coalesce(logged(pc.if_else(is_host, first, pa.scalar(None, pa.string()))), columns["server_address"])
 
 
 def _named(users: pa.Array) -> pa.Array:
@@ -105,6 +118,13 @@ def _read_names(columns: dict[str, pa.Array], before: pa.Array, words: Pieces, h
         named &= matches(words.at(3), _HEX_ID)
         columns["request_id"] = where(named, words.at(3))
         columns["user_id"] = pc.coalesce(columns["user_id"], _named(where(named, words.at(4))))
+    own = ~has_host & (words.count == 4)  # an id of nginx in the user's place
+    if own.any():
+        own &= matches(words.at(2), _HEX_ID)
+        found = where(own, words.at(2))
+        columns["request_id"] = pc.coalesce(columns["request_id"], found) if "request_id" in columns else found
+        columns["user_id"] = pc.coalesce(columns["user_id"], _named(where(own, words.at(3))))
+        named |= own
     bare = pc.if_else(pa.array(has_host), pc.replace_substring_regex(before, r"^[^ ]+ ", ""), before)
     blanks = longer & ~named & matches(bare, _LONG_NAME)
     if blanks.any():

@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.cuts import Pieces, equals, few_match, holds, logged, matches, where
+from udfs.formats.cuts import Pieces, equals, few_match, holds, matches, where
 from udfs.formats.parsed import Parsed
 from udfs.formats.values.addresses import is_address
 
@@ -111,8 +111,13 @@ def _read_usual(tails: _Tails, rest: pa.Array, combined: NDArray[Any]) -> NDArra
     if ingress.any():
         ingress &= matches(second, r"^\d+\.\d+$")
         tails.fill_ms(ingress, second, 1e3)
-        tails.fill("request_id", ingress & ~matches(last, _NO_ID), last)
-        tails.fill("upstream_status", ingress, logged(words.at(-2)))
+        quoted = pc.starts_with(last, '"').to_numpy(zero_copy_only=False)  # one more value of the user's behind
+        tails.fill("request_id", ingress & ~quoted & ~matches(last, _NO_ID), last)
+        if quoted.any():
+            tails.fill("request_id", ingress & quoted & matches(words.at(-2), _ID), words.at(-2))
+        for place in (-2, -1):  # the last where no request id follows
+            status = words.at(place)
+            tails.fill("upstream_status", ingress & few_match(status, r"^\d{3}$"), status)
         tails.name(ingress, "nginx_ingress")
     traefik = integer & ~ingress & pc.ends_with(last, "ms").to_numpy(zero_copy_only=False) & (words.count >= 5)
     if traefik.any():

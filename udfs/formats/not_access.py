@@ -27,6 +27,7 @@ _PATTERNS = (
     r"(?:[\w.-]+\.log\.\S+ )?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+ \d+ [A-Z]{4,8} [\w.-]+ \[",  # oslo.log
     r"(?:\d{4}/\d\d/\d\d \d\d:\d\d:\d\d )?\[\d{4}-\d\d-\d\d \d\d:\d\d:\d\d(?:\.\d+)?\] \[[^\]]*\] \[system:",  # Zoraxy
     r"(?:INFO|WARNING|ERROR): +(?:Started|Waiting|Application|Uvicorn|Shutting|Finished|Stopping|Will watch|Invalid HTTP)",  # uvicorn
+    r"\d{4}-\d\d-\d\d \d\d:\d\d:\d\d\.\d+ \[[A-Z]+\] \[",  # LiteSpeed
     r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(?:Z|[+-]\d\d:\d\d) (?:DBG|INF|WRN|ERR|FTL) ",  # Traefik
 )
 _PATTERN = f"^(?:{'|'.join(_PATTERNS)})"
