@@ -76,6 +76,13 @@ def test_an_entity_without_a_name_is_none(row: dict[str, Any], kind: str) -> Non
     assert kind not in {k for k, _ in _entities(row)}
 
 
+def test_log_records_count_for_their_template_and_service_only() -> None:
+    log = {"kind": "log", "log_template": "order <*> lost", "http_route": None}
+    assert _entities(log, log, {**log, "is_duplicate": True}) == [("template", "shop order <*> lost")]
+    out = combine(events(log, log, {**log, "is_duplicate": True}), TRANSACTION.empty(), _KNOBS)
+    assert out.column("request_count").to_pylist() == [2]
+
+
 def test_a_window_starts_at_a_multiple_of_the_finest_width_of_its_kind() -> None:
     out = combine(events({"at": 64.9, "client_id": "app"}, {"at": 65.0}), TRANSACTION.empty(), _KNOBS)
     starts = set(zip(out.column("entity_kind").to_pylist(), out.column("window_start").cast(pa.int64()).to_pylist(), strict=True))
