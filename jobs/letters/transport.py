@@ -22,6 +22,8 @@ __all__ = ["KafkaTransport", "StoreTransport", "Transport", "raw_of"]
 HEADER = "anomasec-dead-letter"
 """Kafka header of a retried record: the name of its letter. Nothing reads it but a retry that was cut short."""
 _READ_MS = 1_000
+_MOST_BYTES = 64 << 20
+"""Of one record: what the broker takes is for the broker to say."""
 
 
 class BrokerError(AnomasecError):
@@ -89,7 +91,7 @@ class KafkaTransport:
         from kafka.errors import KafkaError
 
         try:
-            producer = KafkaProducer(**self._options, acks="all", enable_idempotence=True)
+            producer = KafkaProducer(**self._options, acks="all", enable_idempotence=True, max_request_size=_MOST_BYTES)
             try:
                 sent = [
                     producer.send(self.target, value=line, headers=[(HEADER, letter.name.encode())])

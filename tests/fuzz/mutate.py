@@ -26,7 +26,8 @@ _DATES = (
 _BYTES = (
     b"\x00", b"\xff\xfe", b"\xc3\x28", b"\xed\xa0\x80", b"\xf4\x90\x80\x80", b"\x1b[31m", b"\r", b"\n", b"\r\n", b"\t", b"\\", b'"',
     b'\\"',
-    b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xf0\x9f\x92\xa9", b"'", b"[", b"]", b"{", b"}", b"|", b"#", b" ", b"%", b"%zz", b"%00", b"://", b"@",
+    b"\xe2\x80\xa8", b"\xef\xbb\xbf", b"\xf0\x9f\x92\xa9",
+    b"'", b"[", b"]", b"{", b"}", b"|", b"#", b" ", b"%", b"%zz", b"%00", b"://", b"@",
 )  # fmt: skip
 _VALUES: tuple[Any, ...] = (
     None, True, False, 0, -1, 1.5, 1e308, -1e308, 2**63, 2**64, 10**30, "", "-", " ", "NaN", "null", "\x00", "\ud800", "é" * 300,
