@@ -53,7 +53,8 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     columns["client_address"] = read_addresses(logged(fields["client"]))
     columns["user_agent_original"] = logged(fields["agent"])
     columns["server_address"] = logged(fields["host"])
-    columns["upstream_status"] = logged(fields["upstream"])
+    # '502, 200': the last of several tries.
+    columns["upstream_status"] = logged(pc.replace_substring_regex(fields["upstream"], r"^.*[ ,:]", ""))
     return parsed, cut.taken
 
 
