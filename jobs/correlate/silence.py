@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
+from collections.abc import Container
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -12,6 +13,7 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.correlate.anomaly import anomaly_ids
 from schemas.point import SCORE
 
 __all__ = ["LOST", "SILENCE", "Quiet", "Watchers", "tell_silence"]
@@ -63,7 +65,7 @@ class Watchers:
         return cls({name: Quiet(**one) for name, one in held["quiet"].items()}, held["flows"], held["others"])
 
 
-def tell_silence(watchers: Watchers, scores: pa.Table, widths_s: tuple[int, ...]) -> pa.Table:
+def tell_silence(watchers: Watchers, scores: pa.Table, widths_s: tuple[int, ...], known: Container[str] = ()) -> pa.Table:
     """The scores with their silences told.
 
     Parameters
@@ -71,6 +73,7 @@ def tell_silence(watchers: Watchers, scores: pa.Table, widths_s: tuple[int, ...]
     watchers : is changed in place
     scores : SCORE of one tick
     widths_s : widths that are watched; the finest find it first, the next what has few requests
+    known : ids of the anomalies that late requests may withdraw
 
     An entity whose requests stop while others of its environment go on gets anomalies of the metric `silence`, one per window. Where
     all of an environment stops together, so does what carries its lines: one anomaly of the metric `telemetry_lost` per window of
@@ -96,8 +99,9 @@ def tell_silence(watchers: Watchers, scores: pa.Table, widths_s: tuple[int, ...]
     for (width_s, start_us), rows in sorted(windows.items()):
         _window(watchers, rates, np.array(rows), values, width_s, start_us, told, calm, at)
     # late requests show that it was not silent
-    late = ~first & (values > 0)
-    told += [_row(row, metric, False, 0.0, "") for row in rates.filter(pa.array(late)).to_pylist() for metric in (SILENCE, LOST)]
+    late = rates.filter(pa.array(~first & (values > 0))).to_pylist()
+    withdrawn = pa.Table.from_pylist([_row(row, metric, False, 0.0, "") for row in late for metric in (SILENCE, LOST)], schema=SCORE.arrow)
+    told += [row for row, name in zip(withdrawn.to_pylist(), anomaly_ids(withdrawn).to_pylist(), strict=True) if name in known]
     watchers.quiet = {name: one for name, one in watchers.quiet.items() if one.last_us + _KEPT_US > int(starts.max())}
     if not calm.all():
         flag, reason = (scores.schema.get_field_index(name) for name in ("is_anomaly", "reason"))

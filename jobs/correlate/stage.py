@@ -71,7 +71,7 @@ def on_batch(
     """
     tick = _Tick(state, now_ms)
     state.learn_calls(calls)
-    scores = tell_silence(state.watchers, SCORE.conform(scores), state.knobs.measure_widths[:2])
+    scores = tell_silence(state.watchers, SCORE.conform(scores), state.knobs.measure_widths[:2], state.anomalies)
     watch(state, scores)
     news = _news(state, scores, now_ms)
     siblings = Siblings(scores, [anomaly for anomaly, is_anomaly in news if is_anomaly])

@@ -127,6 +127,14 @@ def test_late_requests_withdraw_a_silence() -> None:
     assert not any(odd for (metric, entity, _), odd in last.items() if (metric, entity) == ("silence", "b"))
 
 
+def test_late_requests_of_what_was_never_silent_say_nothing_new() -> None:
+    run = _Run().windows(0, 5)
+    told = len(run.anomalies)
+    state, out = on_batch(run.state, pa.Table.from_pylist([_rate("prod", "service", "b", 3, 12.0, revision=2)], schema=SCORE.arrow), 10**13)
+    assert out.scores.num_rows == 1
+    assert len(run.anomalies) == told
+
+
 def test_who_flows_again_is_counted_anew() -> None:
     run = _Run().windows(0, 5).windows(5, 7, quiet=("prod b",)).windows(7, 8).windows(8, 10, quiet=("prod b",))
     assert ("silence", "b") not in run.told()
