@@ -69,7 +69,7 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "client_ip", "clientIp", "clientIP", "client.address", "client.ip", "x_forwarded_for", "forwarded_for", "remote_addr",
         "remote_ip", "remoteIp", "remote_address", "remoteAddress", "source_ip", "sourceIp", "source.ip", "source.address",
         "network.client.ip", "req.ip", "req.remoteAddress", "request.ip", "request.remote_ip", "request.remote_addr", "meta.req.ip",
-        "meta.ip", "http.client_ip", "remote", "remote_host", "remotehost", "peer_addr", "ip_address", "ip", "extra.ip",
+        "meta.ip", "http.client_ip", "remote", "remote_host", "client", "client_addr", "peer_addr", "ip_address", "ip", "extra.ip",
     ),
     "user_agent_original": (
         "user_agent", "userAgent", "user-agent", "user_agent.original", "http_user_agent", "http.user_agent", "http.useragent",
@@ -127,7 +127,8 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "severityText",
     ),
     "body": (
-        "message", "msg", "event.message", "formattedMessage", "short_message", "renderedMessage", "RenderedMessage", "log",
+        "message", "msg", "event.message", "fields.message", "formattedMessage", "short_message", "renderedMessage",
+        "RenderedMessage", "log",
         "event", "text", "error.message", "err.message", "@m", "@mt", "MessageTemplate",
     ),
     "error_reason": ("error_code", "errorCode", "error.code", "error.type", "err.code"),

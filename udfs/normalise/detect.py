@@ -10,6 +10,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from udfs.formats.cloudwatch import is_subscription, read_subscriptions
 from udfs.formats.envelope import is_envelope, read_envelopes
 from udfs.formats.json_lines import load_lines, read_json_lines, read_objects
 from udfs.formats.otlp import is_export, read_exports
@@ -153,6 +154,15 @@ def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], setting
     shipped = [place for place, value in enumerate(values) if ("log" in value or "message" in value) and is_shipped(value)] if depth else []
     if shipped:
         return _read_shipped(values, rows, settings, np.array(shipped), depth)
+    packed = [place for place, value in enumerate(values) if "logEvents" in value and is_subscription(value)] if depth else []
+    if packed:
+        results = read_subscriptions(
+            [values[place] for place in packed], rows[packed], lambda lines: _read_inner(lines, settings, depth - 1)
+        )
+        others = np.ones(len(values), bool)
+        others[packed] = False
+        rest = np.flatnonzero(others).tolist()
+        return results + _read_known_values([values[place] for place in rest], rows[others], settings, depth)
     few_keys = min(map(len, values)) <= 3
     exports = [place for place, value in enumerate(values) if is_export(value)] if few_keys else []
     wrapped = [place for place, value in enumerate(values) if is_envelope(value)] if few_keys else []
