@@ -119,16 +119,19 @@ def amend(memory: Memory, old: Any, new: Any, base: Any, floor: Any, age: Any) -
     before.slow = (memory.slow - _DRIFT_SHARE * was) / (1 - _DRIFT_SHARE)
     before.noise = np.maximum(memory.noise - _NOISE_SHARE * np.abs(was - before.fast), 0.0) / (1 - _NOISE_SHARE)
     other = Memory(memory.judged, memory.size, before.fast, before.slow, before.noise, [], [])
+    gain = np.maximum(1.0 / (memory.judged - age + _HEAD_START), 1.0 / _MEMORY)
     excesses = []
-    energy = list(memory.energy)
     for k, (distance_was, distance) in enumerate(zip(_step(before, was), _step(other, now), strict=True)):
-        usual = np.maximum(np.maximum(memory.usual[k], _RELATIVE_FLOOR * memory.size), np.maximum(_PER_SPREAD[k] * floor, _ABSOLUTE_FLOOR))
+        learned = memory.usual[k]
+        # what was usual before the old value: the larger of what gives this by its distance, and by the clip
+        unlearned = np.maximum((learned - gain * distance_was) / (1.0 - gain), learned / (1.0 + (_CLIP - 1.0) * gain))
+        usual = np.maximum(np.maximum(unlearned, _RELATIVE_FLOOR * memory.size), np.maximum(_PER_SPREAD[k] * floor, _ABSOLUTE_FLOOR))
         more = (distance / (usual + _CEILING * distance)) ** 2 - (distance_was / (usual + _CEILING * distance_was)) ** 2
-        quick = np.maximum(energy[2 * k] + _QUICK_SHARE * more, 0.0)
-        calm = np.maximum(energy[2 * k + 1] + _CALM_SHARE * more, 0.0)
-        excesses.append(0.5 * (np.sqrt(quick) + np.sqrt(calm)))
-        memory.energy[2 * k] = np.maximum(energy[2 * k] + _QUICK_SHARE * (1 - _QUICK_SHARE) ** age * more, 0.0)
-        memory.energy[2 * k + 1] = np.maximum(energy[2 * k + 1] + _CALM_SHARE * (1 - _CALM_SHARE) ** age * more, 0.0)
+        quick, calm = memory.energy[2 * k], memory.energy[2 * k + 1]
+        excesses.append(0.5 * sum(np.sqrt(np.maximum(e + w * more, 0.0)) for e, w in ((quick, _QUICK_SHARE), (calm, _CALM_SHARE))))
+        memory.energy[2 * k] = np.maximum(quick + _QUICK_SHARE * (1 - _QUICK_SHARE) ** age * more, 0.0)
+        memory.energy[2 * k + 1] = np.maximum(calm + _CALM_SHARE * (1 - _CALM_SHARE) ** age * more, 0.0)
+        memory.usual[k] = unlearned + gain * (np.minimum(distance, _CLIP * usual) - unlearned)
     memory.fast = memory.fast + _STEP_SHARE * (1 - _STEP_SHARE) ** age * (now - was)
     memory.slow = memory.slow + _DRIFT_SHARE * (1 - _DRIFT_SHARE) ** age * (now - was)
     return excesses

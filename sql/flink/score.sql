@@ -22,7 +22,7 @@ points_with_constants AS (
 
 -- ------------------------------------------------------------------------------------------------------------------------------
 -- Rules: what may be called an anomaly. The first line that matches a point wins, so exceptions go on top.
---   threshold     score 0..100 to reach: how rare under the series' own past. 60 = 1 point in 100, 75 = 1 in 1,000, 84 = 1 in 10,000,
+--   threshold     score 0..100 to reach: how rare under the series' own past. 60 = 1 point in 100, 70 = 1 in 400, 75 = 1 in 1,000, 84 = 1 in 10,000,
 --                 90 = 1 in 100,000; 101 = never. Lower = more alarms
 --   min_relative  least distance from expected, as a share of expected: 0.25 = a quarter more (or less)
 --   min_absolute  least distance from expected, in the unit of the metric
@@ -37,13 +37,13 @@ points_with_rule AS (
             -- exceptions: one route, one service, one client ...                                   threshold, min_relative, min_absolute, min_weight, direction
             WHEN entity_kind = 'route'   AND entity LIKE '% GET /health%'                   THEN ROW(     101,          0.0,          0.0,          0, 'both')
             WHEN entity_kind = 'call'                                                       THEN ROW(     101,          0.0,          0.0,          0, 'both')
-            WHEN entity_kind = 'client'  AND metric LIKE 'latency_ms%'                      THEN ROW(      84,          0.5,         20.0,         20, 'up')
+            WHEN entity_kind = 'client'  AND metric LIKE 'latency_ms%'                      THEN ROW(      75,          0.5,         20.0,         20, 'up')
             -- metrics: what holds for all entities
-            WHEN metric LIKE 'latency_ms%'                                                  THEN ROW(      75,         0.25,          5.0,         10, 'up')
-            WHEN metric LIKE '%duration_ms%'                                                THEN ROW(      75,         0.25,          5.0,         10, 'up')
-            WHEN metric LIKE 'error_ratio%'                                                 THEN ROW(      75,          0.5,         0.02,         10, 'up')
-            WHEN metric LIKE 'request_rate%'                                                THEN ROW(      80,          0.5,          0.5,          0, 'both')
-            WHEN metric LIKE '%bytes%'                                                      THEN ROW(      84,          0.5,       1000.0,         10, 'both')
+            WHEN metric LIKE 'latency_ms%'                                                  THEN ROW(      70,         0.25,          5.0,         10, 'up')
+            WHEN metric LIKE '%duration_ms%'                                                THEN ROW(      70,         0.25,          5.0,         10, 'up')
+            WHEN metric LIKE 'error_ratio%'                                                 THEN ROW(      70,          0.5,         0.02,         10, 'up')
+            WHEN metric LIKE 'request_rate%'                                                THEN ROW(      70,          0.5,          0.5,          0, 'both')
+            WHEN metric LIKE '%bytes%'                                                      THEN ROW(      80,          0.5,       1000.0,         10, 'both')
             -- everything else: OTLP metrics, CSV files
             ELSE                                                                                 ROW(      75,         0.05,          0.0,          0, 'both')
         END AS ROW<threshold DOUBLE, min_relative DOUBLE, min_absolute DOUBLE, min_weight DOUBLE, direction STRING>) AS rule
