@@ -157,7 +157,7 @@ def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], setting
     packed = [place for place, value in enumerate(values) if "logEvents" in value and is_subscription(value)] if depth else []
     if packed:
         results = read_subscriptions(
-            [values[place] for place in packed], rows[packed], lambda lines: _read_inner(lines, settings, depth - 1)
+            [values[place] for place in packed], rows[packed], lambda lines: _read_inner(lines, settings, depth - 1, np.arange(len(lines)))
         )
         others = np.ones(len(values), bool)
         others[packed] = False
@@ -215,5 +215,5 @@ def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings
     return results
 
 
-def _read_inner(lines: pa.Array, settings: NormaliseSettings, depth: int) -> list[Parsed]:
-    return read_lines(lines, settings, depth=depth)
+def _read_inner(lines: pa.Array, settings: NormaliseSettings, depth: int, record: NDArray[Any]) -> list[Parsed]:
+    return read_lines(lines, settings, record, depth)

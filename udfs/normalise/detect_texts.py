@@ -49,7 +49,8 @@ class _Native(NamedTuple):
     parse: Callable[[pa.Array, NDArray[Any]], tuple[Parsed, NDArray[Any]]]
 
 
-Inner = Callable[[pa.Array, NormaliseSettings, int], list[Parsed]]
+Inner = Callable[[pa.Array, NormaliseSettings, int, NDArray[Any]], list[Parsed]]
+"""Lines, settings, envelopes that may still be opened, and the record of each line -> results."""
 
 _IIS_NATIVE = _Native(iis.looks_native, iis.parse_native)
 _BY_SHAPE: dict[int, tuple[Any, ...]] = {
@@ -101,7 +102,7 @@ def read_texts(
         work.offer(aws_alb, iso)
         shapes = read_shapes(work.texts) if len(work.rows) < len(shapes) else shapes
     if depth:
-        _open_envelopes(work, shapes, settings, inner, depth)
+        _open_envelopes(work, shapes, settings, record, inner, depth)
         shapes = read_shapes(work.texts) if len(work.rows) < len(shapes) else shapes
     # What each format leaves is offered to the next ones of the shape.
     left: list[NDArray[Any]] = []
@@ -189,7 +190,7 @@ def _try_header(
         results.append(parsed)
 
 
-def _open_envelopes(work: _Work, shapes: NDArray[Any], settings: NormaliseSettings, inner: Inner, depth: int) -> None:
+def _open_envelopes(work: _Work, shapes: NDArray[Any], settings: NormaliseSettings, record: NDArray[Any], inner: Inner, depth: int) -> None:
     iso = np.flatnonzero(shapes == Shape.ISO_TIME)
     opened: list[tuple[Wrapped, NDArray[Any]]] = []
     if len(iso):
@@ -203,10 +204,15 @@ def _open_envelopes(work: _Work, shapes: NDArray[Any], settings: NormaliseSettin
     places: list[NDArray[Any]] = []
     for wrapped, at in opened:
         if len(at):
-            results += open_wrapped(wrapped, work.rows[at], settings, inner, depth)
+            results += open_wrapped(wrapped, work.rows[at], settings, _in_records(inner, record[work.rows[at]]), depth)
             places.append(at)
     if places:
         work.done(results, np.concatenate(places))
+
+
+def _in_records(inner: Inner, record: NDArray[Any]) -> Inner:
+    """Read lines within envelopes as lines of the envelopes' records: no header holds beyond its own."""
+    return lambda lines, settings, depth, _: inner(lines, settings, depth, record)
 
 
 def open_wrapped(
@@ -219,7 +225,7 @@ def open_wrapped(
     rows : int64[m], input line of each envelope
     closed : gets the places of envelopes whose line is of no known format, instead of their becoming log records here
     """
-    results = inner(wrapped.lines.cast(pa.large_binary()), settings, depth - 1)
+    results = inner(wrapped.lines.cast(pa.large_binary()), settings, depth - 1, np.arange(len(rows)))
     found: list[Parsed] = []
     for result in results:
         reasons = _LOG_REASONS if closed is None else _CLOSED_REASONS

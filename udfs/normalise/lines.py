@@ -99,7 +99,7 @@ def _answer(line: bytes, events: Any, points: Any, changes: Any, errors: Any) ->
     if not events and not points and not changes and not errors:
         if not line:
             return {"error": {"reason": "empty", "detail": "an empty line"}}
-        return {"skipped": "header"} if line.startswith(b"#") else {"events": []}
+        return {"events": []} if line.lstrip().startswith(b"{") else {"skipped": "header"}
     named = {"events": events, "metric_points": points, "changes": changes, "errors": errors}
     return {name: values for name, values in named.items() if values}
 

@@ -34,6 +34,15 @@ def test_a_header_holds_within_its_record_only() -> None:
     assert answers[2] == {"refused": "unknown_format"}
 
 
+def test_a_header_within_an_envelope_holds_within_its_record_only() -> None:
+    wrap = "2026-03-12T10:11:12.5Z stdout F "
+    lines = [
+        wrap + line for line in (_SHORT, "2026-03-12 10:11:12 203.0.113.9 GET /a 200 15", "2026-03-12 10:11:12 203.0.113.9 GET /a 200 15")
+    ]
+    answers = read_each(lines, [0, 0, 1])
+    assert (answers[0], answers[1]["url_path"], answers[2]["kind"]) == ({}, "/a", "log")
+
+
 def test_a_row_that_does_not_fit_the_last_header_is_read_by_one_before() -> None:
     lines = [_SHORT, _SWAPPED, "2026-03-12 10:11:12 203.0.113.9 GET /a 200 15"]
     assert read_each(lines, [0, 0, 0])[2]["url_path"] == "/a"
