@@ -131,6 +131,18 @@ def score_rows(estate: Estate, scored: Scored, at_s: float, width_s: int) -> pa.
     return SCORE.conform(pa.table(columns))
 
 
+def quiet_rows(estate: Estate, route: int, level: float, at_s: float, width_s: int) -> pa.Table:
+    """The request rates of a route without requests and of a sibling that goes on, as measure tells them; neither is flagged."""
+    at = (np.array([0, 0]), np.array([route, (route + 1) % estate.routes]))
+    columns = {name: np.full(2, level) for name in ("expected", "lower", "upper")} | {
+        "value": np.array([0.0, level]),
+        "score": np.full(2, 50.0),
+    }
+    rows = score_rows(estate, Scored(*at, columns | {"weight": np.array([0.0, 99.0])}, 0), at_s, width_s)
+    flag = rows.schema.get_field_index("is_anomaly")
+    return rows.set_column(flag, rows.schema.field(flag), pa.array([False, False]))
+
+
 def simulate(
     days: float, routes: int, budgets: Sequence[float], seed: int = 1, hard_per_week: float = 2.0, out: Any = None
 ) -> tuple[Estate, Baseline, list[Run], list[Achieved]]:
@@ -200,12 +212,20 @@ def trials(estate: Estate, baseline: Baseline, run: Run, days: float, each: int,
         for start, width_s, found in scored:
             if start + width_s <= first and width_s == 60:
                 continue
-            for i in {owner[r] for r in found.route if r in owner}:
+            still = {
+                i for i, fault in enumerate(faults) if fault.size == 0 and start >= fault.start_s and start - fault.start_s < fault.length_s
+            }
+            for i in sorted({owner[r] for r in found.route if r in owner} | still):
                 mine = found.route == faults[i].route
                 part = Scored(found.metric[mine], found.route[mine], {k: v[mine] for k, v in found.columns.items()}, 0)
-                if start >= first:
+                rows = score_rows(estate, part, start, width_s)
+                if i in still:
+                    level = (fine if width_s == 5 else baseline).level[0, faults[i].route]
+                    rows = pa.concat_tables([rows, quiet_rows(estate, faults[i].route, float(level), start, width_s)])
+                known = len(states[i].state.anomalies)
+                states[i].tick(rows, start + width_s, 0)
+                if start >= first and len(states[i].state.anomalies) > known:
                     seen.setdefault(i, start + width_s + _SAID_AFTER_S - first)
-                states[i].tick(score_rows(estate, part, start, width_s), start + width_s, 0)
         at += width
     out = []
     for i, (fault, copy) in enumerate(zip(faults, states, strict=True)):
@@ -237,12 +257,12 @@ def _print_trials(found: Sequence[Trial]) -> None:
     groups: dict[tuple[str, float], list[Trial]] = defaultdict(list)
     for trial in found:
         groups[trial.kind, trial.size].append(trial)
-    print("kind                  size   n  paged  pages  delay median  delay p95  seen as anomaly  median after")
+    print("kind                  size   n  paged  pages  delay median  delay p95  seen as anomaly  median after   p95 after")
     for (kind, size), each in groups.items():
         delays = [t.delay_s for t in each if t.delay_s is not None]
         seen = [t.seen_s for t in each if t.seen_s is not None]
         late = f"{np.median(delays):10.0f} s {np.quantile(delays, 0.95):9.0f} s" if delays else f"{'-':>12s} {'-':>11s}"
-        first = f"{np.median(seen):10.0f} s" if seen else f"{'-':>12s}"
+        first = f"{np.median(seen):10.0f} s {np.quantile(seen, 0.95):9.0f} s" if seen else f"{'-':>12s} {'-':>11s}"
         paged, pages, known = len(delays) / len(each), sum(t.pages for t in each), len(seen) / len(each)
         print(f"{kind:20s} {size:5g} {len(each):3d}  {paged:4.0%}  {pages:5d}  {late}  {known:14.0%}  {first}")
 
