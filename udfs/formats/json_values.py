@@ -12,11 +12,11 @@ from itertools import repeat
 from typing import Any
 
 import numpy as np
-import orjson
 import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
+from udfs.formats.values.json_bytes import json_text
 from udfs.formats.values.quantities import read_durations, read_sizes, read_statuses
 from udfs.formats.values.times import LATEST_US, TIMESTAMP, read_clf_times, read_time_texts, read_times, time_us
 
@@ -73,7 +73,7 @@ def _text(value: Any, keep_objects: bool) -> str | None:
     if isinstance(value, list) and value and not (keep_objects and len(value) > 1):
         return _text(value[0], keep_objects)
     if isinstance(value, (dict, list)):
-        return orjson.dumps(value).decode() if keep_objects else None
+        return json_text(value) if keep_objects else None
     return str(value)
 
 

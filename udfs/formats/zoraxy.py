@@ -65,6 +65,8 @@ def _quick(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     fields = {"time": time, "method": words.at(0).fill_null(""), "target": words.at(1).fill_null(""), "status": status}
     for name, label, texts in (("host", "origin:", cut.at(2)), ("client", "client:", cut.at(3)), ("agent", "useragent:", halves.at(0))):
         texts = texts.fill_null("")
-        sure &= pc.starts_with(texts, label).to_numpy(zero_copy_only=False)
+        labelled = pc.starts_with(texts, label)
+        sure &= labelled.to_numpy(zero_copy_only=False)
+        texts = pc.if_else(labelled, texts, "")  # a cut by bytes must not go through a letter
         fields[name] = pc.utf8_ltrim(pc.binary_slice(texts.cast(pa.binary()), len(label), _END).cast(pa.string()), " ")
     return fields, sure
