@@ -103,12 +103,11 @@ class Witness:
         with np.errstate(over="ignore"):
             up, down = _mixed(operation[child] ^ _PARENT), _mixed(operation[call] ^ _CHILD)
         fresh = ((slots["late"] == 0) & (slots["moves"] == 0) & (slots["is_stale"] == 0))[group]
-        self._learn(up[fresh[child]], parent_service[fresh[child]])
-        self._learn(down[fresh[call]], callee[fresh[call]])
-
         lost_up, lost_down = np.flatnonzero(~has_parent), np.flatnonzero(callee == 0)
         suspects = np.concatenate([child[lost_up], call[lost_down]])
         if not len(suspects):
+            self._learn(up[fresh[child]], parent_service[fresh[child]])
+            self._learn(down[fresh[call]], callee[fresh[call]])
             return kinds.astype(np.int8), pa.array(evidence, pa.string())
         is_down = np.arange(len(suspects)) >= len(lost_up)
         relation = self._relations.take(np.concatenate([up[lost_up], down[lost_down]]))
@@ -116,10 +115,17 @@ class Witness:
         share = relation["there"] / np.maximum(total, 1.0)
         known = total >= _ENOUGH
         whose = self._services.take(_service_key(words[rows["environment"][suspects]], relation["other"]))
-        silent_ms = slots["closed_ms"][group[suspects]] - whose["heard_ms"]
+        caller = self._services.take(_service_key(words[rows["environment"][suspects]], words[rows["service"][suspects]]))
+        silent_ms = caller["heard_ms"] - whose["heard_ms"]
         is_silent = (whose["times"] >= _ENOUGH) & (silent_ms > np.maximum(_SILENT_MS, _SILENT_TIMES * whose["silence_ms"]))
         expected = ~is_down | (known & (share >= _USUALLY))  # a call without a callee means nothing, unless it usually has one
         lost = expected & (relation["other"] != 0) & is_silent
+        # what a silent collector took away is no habit
+        habit_up, habit_down = fresh[child], fresh[call]
+        habit_up[lost_up[lost[~is_down]]] = False
+        habit_down[lost_down[lost[is_down]]] = False
+        self._learn(up[habit_up], parent_service[habit_up])
+        self._learn(down[habit_down], callee[habit_down])
         never = ~is_down & known & (share < _NEVER)
         served = np.zeros(0, np.int64)
         serving = np.flatnonzero(rows["side"] == SERVING)
