@@ -67,3 +67,27 @@ def test_a_line_reads_the_same_beside_one_that_is_no_utf8() -> None:
     line = b' "10.42.197.253:8080"'
     alone, beside = _read(line).dead_letters, _read(line, b"\xff").dead_letters
     assert alone.slice(0, 1).to_pylist() == beside.slice(0, 1).to_pylist()
+
+
+@pytest.mark.parametrize(
+    ("line", "neighbour"),
+    [
+        # the second key of a field is looked at only where some line lacks the first
+        (
+            b'{"timestamp":"2026-03-12T10:11:12Z","receiveTimestamp":"2024-06-30T23:59:60Z","logName":"projects/p/logs/requests",'
+            b'"httpRequest":{"requestMethod":"GET","requestUrl":"https://a/b","status":200}}',
+            b'{"receiveTimestamp":"2026-03-12T10:11:12Z","logName":"projects/p/logs/requests",'
+            b'"httpRequest":{"requestMethod":"GET","requestUrl":"https://a/b","status":200}}',
+        ),
+        (
+            b'http 2018-11-30T22:23:00.186641Z a 10.0.0.1:2817 - 0.000 0.001 -0 502 - 34 366 "GET http://a:80/ HTTP/1.1" "c" - -'
+            b' arn:aws:x "Root=1-5" "-" "-" 0 2018-11-30T22:22:48.364000Z "forward" "-" "-" "-" "-" "-" "-"',
+            b'http 2018-11-30T22:23:00.186641Z a 10.0.0.1:2817 - 1.2.3 0.001 0.1 502 - 34 366 "GET http://a:80/ HTTP/1.1" "c" - -'
+            b' arn:aws:x "Root=1-5" "-" "-" 0 2018-11-30T22:22:48.364000Z "forward" "-" "-" "-" "-" "-" "-"',
+        ),
+    ],
+)
+def test_a_bad_value_counts_alike_alone_and_beside_another_line(line: bytes, neighbour: bytes) -> None:
+    alone, beside = _read(line), _read(line, neighbour)
+    assert alone.events["timestamp"].to_pylist() == beside.events["timestamp"].to_pylist()[:1]
+    assert alone.dead_letters.num_rows == sum(offset == 0 for offset in beside.dead_letters["offset"].to_pylist())

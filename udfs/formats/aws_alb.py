@@ -29,7 +29,7 @@ _LINE = (
     r"(?: \"(?P<agent>(?:[^\"\\]|\\.)*)\" [^ ]+ [^ ]+(?: [^ ]+ \"(?P<trace>[^\"]*)\" \"(?P<domain>[^\"]*)\" \"[^\"]*\""
     r" [^ ]+ (?P<created>[^ ]+)(?: \"[^\"]*\" \"[^\"]*\" \"(?P<reason>[^\"]*)\")?)?(?: .*)?)?$"
 )
-_NUMBER = r"^(?:-1|\d+(?:\.\d+)?|\.\d+)$"
+_NUMBER = r"^-?(?:\d+(?:\.\d*)?|\.\d+)(?:[eE][+-]?\d+)?$"
 _ROOT = "Root=1-"
 _ROOT_BYTES = 40
 _NONE_MS = pa.scalar(None, pa.float64())
@@ -116,10 +116,9 @@ def _sum_ms(parsed: Parsed, *times_s: pa.Array) -> pa.Array:
     for texts in times_s:
         try:
             values = texts.cast(pa.float64())
-            good = pc.or_(pc.greater_equal(values, 0.0), pc.equal(values, -1.0))
         except pa.ArrowInvalid:
-            good = pc.match_substring_regex(texts, _NUMBER)
-            values = pc.if_else(good, texts, "0").cast(pa.float64())
+            values = pc.if_else(pc.match_substring_regex(texts, _NUMBER), texts, "-2").cast(pa.float64())
+        good = pc.or_(pc.greater_equal(values, 0.0), pc.equal(values, -1.0))
         parsed.refuse(pc.invert(good).to_numpy(zero_copy_only=False), "invalid_duration", texts)
         total = pc.add(total, values)
         reached = pc.and_(reached, pc.greater_equal(values, 0.0))

@@ -42,7 +42,7 @@ def read_events(objects: Columns, line: NDArray[Any]) -> Parsed:
             private[target] = leaves[0][2]
             continue
         for path, form, values in leaves:
-            array = _read_column(parsed, path, form, values, dialect, loose)
+            array = _read_column(parsed, path, form, values, dialect, loose, columns.get(target))
             columns[target] = pc.coalesce(columns[target], array) if target in columns else array
             if not columns[target].null_count:
                 break
@@ -63,7 +63,10 @@ def _by_target(leaves: list[_Leaf]) -> dict[str, list[_Leaf]]:
     return found
 
 
-def _read_column(parsed: Parsed, path: str, target: str, values: list[Any], dialect: Dialect, loose: _Loose) -> pa.Array:
+def _read_column(
+    parsed: Parsed, path: str, target: str, values: list[Any], dialect: Dialect, loose: _Loose, before: pa.Array | None
+) -> pa.Array:
+    """One key as its target; `before` is what earlier keys gave: where they did, a bad value here is of no account."""
     bad, reason = None, ""
     if target in ("timestamp", "end_time"):
         (array, bad), reason = read_json_times(values), "invalid_timestamp"
@@ -82,10 +85,11 @@ def _read_column(parsed: Parsed, path: str, target: str, values: list[Any], dial
         array = read_texts(values, keep_objects=target == "body")
         if target in ("http_request_method", "url_path"):
             bad, reason = not_texts(values), "invalid_method" if target == "http_request_method" else "invalid_path"
-    if bad is not None and path in dialect.loose:
-        loose.append((bad, reason, values))
+    counts = bad if bad is None or before is None else bad & before.is_null().to_numpy(zero_copy_only=False)
+    if counts is not None and path in dialect.loose:
+        loose.append((counts, reason, values))
     else:
-        parsed.refuse(bad, reason, values)
+        parsed.refuse(counts, reason, values)
     if bad is not None:
         array = pc.if_else(pa.array(bad), pa.scalar(None, array.type), array)
     return array
