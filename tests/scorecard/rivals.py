@@ -26,24 +26,24 @@ def rolling_mad(value: _Values, step_s: int) -> _Values:
 
 
 def spectral_residual(value: _Values, step_s: int) -> _Values:
-    """The saliency of the newest point in a window of 256, over the mean saliency of the 21 before. H. Ren et al., KDD 2019."""
-    window, ahead, lookback = 256, 5, 21
+    """The saliency of the newest point in a window of 256. H. Ren et al., KDD 2019.
+
+    Not divided by the mean saliency before it, as in the paper's rule: by rank that does worse on these series.
+    """
+    window, ahead, lookback, smooth = 256, 5, 5, 3
     out = np.full(len(value), np.nan)
-    views = sliding_window_view(value, window)
+    views = sliding_window_view(value, window) if len(value) >= window else np.zeros((0, window))
     for start in range(0, len(views), 20_000):
         part = views[start : start + 20_000]
         # the paper adds estimated points after the newest, so that it does not stand at the edge
-        back = np.arange(1, lookback + 1)
-        slope = ((part[:, -1:] - part[:, -1 - back]) / back).mean(axis=1)
+        slope = ((part[:, -1:] - part[:, -1 - np.arange(1, lookback + 1)]) / np.arange(1, lookback + 1)).mean(axis=1)
         estimated = part[:, -lookback] + slope * lookback
         spectrum = np.fft.fft(np.concatenate([part, np.repeat(estimated[:, None], ahead, axis=1)], axis=1), axis=1)
         amplitude = np.abs(spectrum) + 1e-12
-        log_amplitude = np.log(amplitude)
-        padded = np.pad(log_amplitude, ((0, 0), (2, 0)), mode="edge")
-        residual = log_amplitude - (padded[:, :-2] + padded[:, 1:-1] + padded[:, 2:]) / 3
-        saliency = np.abs(np.fft.ifft(np.exp(residual) * spectrum / amplitude, axis=1))[:, :window]
-        usual = saliency[:, -1 - lookback : -1].mean(axis=1)
-        out[start + window - 1 : start + window - 1 + len(part)] = (saliency[:, -1] - usual) / (usual + 1e-12)
+        padded = np.pad(np.log(amplitude), ((0, 0), (smooth - 1, 0)), mode="edge")
+        residual = np.log(amplitude) - sliding_window_view(padded, smooth, axis=1).mean(axis=2)
+        saliency = np.abs(np.fft.ifft(np.exp(residual) * spectrum / amplitude, axis=1))
+        out[start + window - 1 : start + window - 1 + len(part)] = saliency[:, window - 1]
     return out
 
 
