@@ -12,7 +12,8 @@ from tests.assemble.literal import Bench, line, span
 
 def rows_of(bench: Bench, at_s: float, *events: dict[str, Any]) -> list[dict[str, Any]]:
     """Transaction rows of one call."""
-    return bench.at(at_s, *events).transactions.to_pylist()
+    rows: list[dict[str, Any]] = bench.at(at_s, *events).transactions.to_pylist()
+    return rows
 
 
 def two_hops(number: int, at_s: float, late_s: float) -> list[dict[str, Any]]:

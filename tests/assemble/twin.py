@@ -151,6 +151,12 @@ def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
     if nodes:
         several = len({e["span_id"] for e in roots}) > 1
         kind = "no_root" if not roots else "missing_parent" if orphans else "many_roots" if several else ""
+        serving = {e["service_name"] for e in events if e["span_kind"] in ("server", "consumer")}
+        headless = [e for e in orphans if e["span_kind"] not in ("server", "consumer") and e["service_name"] not in serving]
+        if kind == "missing_parent" and headless:
+            kind = "no_server_span"
+        if kind and transaction.is_stale:
+            kind = "late_beyond_horizon"
     return {
         "transaction_id": name,
         "environment": lead["environment"],
