@@ -15,6 +15,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from udfs.formats.text_envelopes import Wrapped
 from udfs.formats.values.times import read_times
@@ -58,7 +59,7 @@ def unwrap_shipped(values: Sequence[dict[str, Any]]) -> Wrapped:
     texts = pa.array([line[:-1] if line.endswith("\n") else line for line in lines], pa.string())
     columns: dict[str, pa.Array] = {}
     times, bad = read_times([_first(value, ((name,) for name in _TIMES)) for value in values])
-    columns["timestamp"] = times if bad is None else pa.nulls(n, times.type)
+    columns["timestamp"] = times if bad is None else pc.if_else(pa.array(bad), pa.scalar(None, times.type), times)
     if any("kubernetes" in value or "host" in value or "service" in value or "pod_name" in value for value in values):
         for name, paths in _TEXT_COLUMNS.items():
             array = pa.array([_first(value, paths) for value in values], pa.string())
