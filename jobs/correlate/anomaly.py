@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -17,6 +18,7 @@ __all__ = ["EXPLAINED", "Anomaly", "anomalies_from_table", "anomalies_to_table",
 
 EXPLAINED = ("since", "fires_from", "dimension", "dimension_value", "dimension_share", "dimensions")
 """Columns that explain an anomaly, beside those of its score."""
+_QUANTILE = re.compile(r"_p\d+$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = pa.schema([*ANOMALY.arrow, ("group_id", pa.string()), ("score_revision", pa.int64()), ("tick_ms", pa.int64())])
 
@@ -80,8 +82,9 @@ class Anomaly:
 
     @property
     def series(self) -> str:
-        """Its series, of whatever width."""
-        return f"{self.row['entity_kind']} {self.row['entity']} {self.row['metric']}"
+        """What it is evidence of: its series, of whatever width; the quantiles of one latency are one."""
+        metric = _QUANTILE.sub("", self.row["metric"])
+        return f"{self.row['entity_kind']} {self.row['entity']} {metric}"
 
     @property
     def start_us(self) -> int:
