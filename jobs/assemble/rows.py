@@ -56,6 +56,7 @@ _CODED = (*_FEW, "environment", "http_route", "error_category", "request_id", "t
 _NEEDED = (*_CODED, *_MANY, *_NUMBERS, "span_id", "parent_span_id")
 _HASH_OF_NOTHING = hash_strings(pa.array([""]))[0]
 _MIX = np.uint64(0xD6E8FEB86659FD93)
+_LONGEST_ID = 256
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ def slim(events: pa.Table, strings: Interner, text_base: int) -> SlimEvents:
     rows["trace"] = np.where(traces.filled, traces.codes + trace_base, -1)
     rows["span_text"] = -1
     rows["span_text"][roots] = np.arange(len(roots)) + root_base
-    texts = pa.concat_arrays([requests.values, traces.values, column["span_id"].take(pa.array(roots))])
+    texts = pa.concat_arrays([_short(ids) for ids in (requests.values, traces.values, column["span_id"].take(pa.array(roots)))])
     return SlimEvents(rows, ~(requests.filled | traces.filled), texts, text_base)
 
 
@@ -157,6 +158,12 @@ class _Coded:
 
     def interned(self, strings: Interner) -> I32:
         return self.through(strings.encode(self.values))  # type: ignore[no-any-return]
+
+
+def _short(ids: pa.Array) -> pa.Array:
+    """Ids as they are told; what is longer than any real id is cut, so that nobody fills the memory with one."""
+    longest = pc.max(pc.binary_length(ids)).as_py() or 0
+    return ids if longest <= _LONGEST_ID else pc.utf8_slice_codeunits(ids, 0, _LONGEST_ID)
 
 
 def _kind_codes(values: pa.Array) -> npt.NDArray[np.uint8]:

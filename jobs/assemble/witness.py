@@ -138,7 +138,7 @@ class Witness:
         first = order[np.concatenate([[True], group[suspects[order]][1:] != group[suspects[order]][:-1]])] if len(order) else order
         better = first[_RANK[found[first]] < _RANK[kinds[group[suspects[first]]]]]
         kinds[group[suspects[better]]] = found[better]
-        names = dict(zip(words.tolist(), strings.array().to_pylist(), strict=True))  # distinct words, not rows
+        names = dict(zip(words.tolist(), strings.array().to_pylist(), strict=True)) if len(better) else {}  # distinct words, not rows
         for one in better.tolist():  # transactions with something missing, where a habit says why
             kind, row = ORPHAN_KINDS[found[one]], rows[suspects[one]]
             told = _words(

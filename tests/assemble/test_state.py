@@ -56,6 +56,27 @@ def test_one_event_repeated_100_000_times_is_one_row() -> None:
     assert (row["event_count"], row["duplicate_count"]) == (1, 99_999)
 
 
+def test_ids_of_100_kb_are_told_apart_and_cost_no_more_than_others() -> None:
+    bench = Bench()
+    ids = [f"{'x' * 100_000}{number}" for number in range(20)]
+    bench.at(1, *(line(one, 0.5) for one in ids), *(line(one, 0.6, service_name="cart") for one in ids))
+    assert sum(map(len, bench.blobs.values())) < 20_000
+    rows = bench.at(60).transactions.to_pylist()
+    assert [row["event_count"] for row in rows] == [2] * 20
+    assert {row["request_id"] for row in rows} == {"x" * 256}
+
+
+def test_clocks_a_year_off_neither_keep_nor_lose_anything() -> None:
+    bench, year_ms = Bench(), 365 * 86_400_000
+    rows = bench.at(
+        1, line("r", 0.5), line("r", 0.6, start_ms=-year_ms, service_name="cart"), line("s", 0.5, start_ms=year_ms)
+    ).transactions
+    rows = pa.concat_tables([rows, bench.at(60).transactions])
+    assert {row["request_id"]: (row["event_count"], row["revision"]) for row in rows.to_pylist()} == {"r": (2, 1), "s": (1, 1)}
+    bench.at(60 + 620)
+    assert (bench.state.rows_held, bench.state.transactions_held) == (0, 0)
+
+
 def test_one_id_with_too_many_events_is_evicted_and_grows_no_more() -> None:
     bench = Bench(assemble_max_events=10_000)
     rows = []
@@ -168,5 +189,5 @@ def test_no_hot_module_goes_through_rows_in_python() -> None:
         called = {node.attr for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Attribute)}
         assert not called & {"iterrows", "itertuples", "apply", "to_pandas", "to_batches"}, path
         assert "pyflink" not in source, path
-        if path.name not in ("interner.py", "group.py"):  # distinct strings; names of tied roots
+        if path.name not in ("interner.py", "group.py", "witness.py"):  # distinct strings; names of tied roots
             assert "to_pylist" not in called, path
