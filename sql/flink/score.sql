@@ -45,7 +45,7 @@ points_with_rule AS (
             WHEN metric LIKE 'request_rate%'                                                THEN ROW(      70,          0.5,          0.5,          0, 'both')
             WHEN metric LIKE '%bytes%'                                                      THEN ROW(      80,          0.5,       1000.0,         10, 'both')
             -- everything else: OTLP metrics, CSV files
-            ELSE                                                                                 ROW(      75,         0.05,          0.0,          0, 'both')
+            ELSE                                                                                 ROW(      67,         0.05,          0.0,          0, 'both')
         END AS ROW<threshold DOUBLE, min_relative DOUBLE, min_absolute DOUBLE, min_weight DOUBLE, direction STRING>) AS rule
     FROM points_with_constants AS c
 ),
