@@ -18,7 +18,7 @@ __all__ = ["EXPLAINED", "Anomaly", "anomalies_from_table", "anomalies_to_table",
 
 EXPLAINED = ("since", "fires_from", "dimension", "dimension_value", "dimension_share", "dimensions")
 """Columns that explain an anomaly, beside those of its score."""
-_QUANTILE = re.compile(r"_p\d+$")
+_TAIL = re.compile(r"_p9\d$")
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _KEPT = pa.schema([*ANOMALY.arrow, ("group_id", pa.string()), ("score_revision", pa.int64()), ("tick_ms", pa.int64())])
 
@@ -82,8 +82,8 @@ class Anomaly:
 
     @property
     def series(self) -> str:
-        """What it is evidence of: its series, of whatever width; the quantiles of one latency are one."""
-        metric = _QUANTILE.sub("", self.row["metric"])
+        """What it is evidence of: its series, of whatever width; p95 and p99, which one slow request moves alike, are one."""
+        metric = _TAIL.sub("", self.row["metric"])
         return f"{self.row['entity_kind']} {self.row['entity']} {metric}"
 
     @property
