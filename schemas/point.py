@@ -63,7 +63,7 @@ SCORE = Record(
         *_SERIES,
         f64("value", "The value that was judged."),
         f64("weight", "How many events the value rests on."),
-        f64("score", "0..100: 100 (1 - 10^(-surprise / 5)); 60 = 1 point in 100 of its own past, 75 = 1,000, 90 = 100,000; null = warming up."),
+        f64("score", "0..100: 100 (1 - 10^(-surprise / 5)); 60 = 1 point in 100 of its past, 75 = 1,000, 90 = 100,000; null = warming up."),
         f64("surprise", "-log10 of how rare the point is under its own past, without a cap; null while warming up."),
         f64("expected", "Expected value; null while warming up."),
         f64("lower", "Lower bound of what is normal; null while warming up."),

@@ -28,7 +28,8 @@ def _judged(values: NDArray[Any], step_us: int = MINUTE) -> BaselineColumns:
 
 
 def _surprise(known: BaselineColumns) -> NDArray[Any]:
-    return np.max([getattr(known, f"{name}_surprise") for name in DETECTORS], axis=0)
+    highest: NDArray[Any] = np.max([getattr(known, f"{name}_surprise") for name in DETECTORS], axis=0)
+    return highest
 
 
 def test_a_spike_surprises_at_its_own_point() -> None:

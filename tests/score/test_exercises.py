@@ -26,7 +26,7 @@ _DAY_US = 86_400_000_000
 def _sql_of(exercise: int) -> str:
     """The first SQL block of an exercise."""
     text = _README.split(f"**{exercise}. ")[1]
-    return re.findall(r"```sql\n(.*?)\n```", text, re.DOTALL)[0]
+    return str(re.findall(r"```sql\n(.*?)\n```", text, re.DOTALL)[0])
 
 
 def _edited(folder: Path, before: str, after: str) -> Path:

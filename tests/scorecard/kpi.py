@@ -66,7 +66,7 @@ class Series:
     def false_alarms_per_week(self, is_anomaly: NDArray[Any]) -> float:
         """Of the second half."""
         weeks = self.judged.sum() * self.step_s / 604_800
-        return false_alarms(is_anomaly[self.judged], self.label[self.judged]) / weeks
+        return float(false_alarms(is_anomaly[self.judged], self.label[self.judged]) / weeks)
 
 
 def false_alarms(is_anomaly: NDArray[Any], label: NDArray[Any]) -> int:

@@ -22,7 +22,8 @@ def rolling_mad(value: _Values, step_s: int) -> _Values:
     """|x - median of the 60 before| over the median of such distances in the 1,440 before; the naive scorer of the data's README."""
     size = pl.Series(np.abs(value)).rolling_median(100_000, min_samples=1).to_numpy()
     distance = np.abs(value - _before(_median(value, 60)))
-    return distance / (_before(_median(np.nan_to_num(distance), 1_440)) + 0.001 * size + 1e-9)
+    score: _Values = distance / (_before(_median(np.nan_to_num(distance), 1_440)) + 0.001 * size + 1e-9)
+    return score
 
 
 def spectral_residual(value: _Values, step_s: int) -> _Values:
@@ -96,7 +97,8 @@ def signoz_seasonal(value: _Values, step_s: int) -> _Values:
     earlier = np.stack([_shift(season, k * day) for k in (1, 2, 3)])
     known = np.sum(~np.isnan(earlier), axis=0)
     past = np.where(known > 0, np.nansum(earlier, axis=0) / np.maximum(known, 1), np.nan)
-    return np.abs(value - (past_period + season - past)) / (_before(_std(value, day)) + 1e-12)
+    score: _Values = np.abs(value - (past_period + season - past)) / (_before(_std(value, day)) + 1e-12)
+    return score
 
 
 def _overshoot(level: _Values, middle: _Values, bands: list[tuple[_Values, _Values]]) -> _Values:
@@ -104,7 +106,8 @@ def _overshoot(level: _Values, middle: _Values, bands: list[tuple[_Values, _Valu
     upper = np.fmax.reduce([high for _, high in bands])
     with np.errstate(invalid="ignore", divide="ignore"):
         half = np.where(level > middle, upper - middle, middle - lower)
-        return np.abs(level - middle) / (np.abs(half) + 1e-12)
+        score: _Values = np.abs(level - middle) / (np.abs(half) + 1e-12)
+    return score
 
 
 def _before(values: _Values) -> _Values:

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 from tests.scorecard.kpi import false_alarms
 from tests.scorecard.rivals import RIVALS
@@ -19,7 +22,7 @@ PUBLISHED = [
 """Seed, period, and what TSB_AD 1.5 gives (generate_curve, version "opt", 250 thresholds)."""
 
 
-def _case(seed: int) -> tuple[np.ndarray, np.ndarray]:
+def _case(seed: int) -> tuple[NDArray[Any], NDArray[Any]]:
     rng = np.random.default_rng(seed)
     label = np.zeros(800, bool)
     for start in rng.integers(0, 760, 6):
