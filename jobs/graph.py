@@ -171,9 +171,9 @@ def _environment(configuration: Configuration) -> StreamExecutionEnvironment:
 
 
 def _writer(clickhouse: ClickHouseConfig) -> Writer:
-    from jobs.sinks.clickhouse import ClickHouseSink
+    from jobs.sinks.concurrent import ConcurrentSink
 
-    return ClickHouseSink(clickhouse).insert
+    return ConcurrentSink(clickhouse).insert
 
 
 def _encoder(target: str) -> Callable[[Any], Any]:

@@ -20,6 +20,7 @@ from jobs.measure import MeasureState, combine
 from jobs.measure import on_batch as measure
 from jobs.operators.partitions import PARTITIONS, split_by_partition
 from jobs.operators.stage import Output
+from jobs.sinks.concurrent import settle
 from jobs.version import installed_version
 from schemas.change import CHANGE
 from schemas.event import DEAD_LETTER, EVENT, METRIC_POINT
@@ -34,7 +35,7 @@ from udfs.normalise import NormaliseSettings
 __all__ = ["AssembleStage", "CorrelateStage", "MeasureStage", "TraceStage", "Writer", "normalise_settings", "user_formats"]
 
 Writer = Callable[[Record, pa.Table], object]
-"""Puts rows into the store, idempotently; raises when it cannot."""
+"""Puts rows into the store, idempotently; raises when it cannot. May give back a `Future` instead: `settle` waits for it."""
 
 
 def normalise_settings(knobs: Knobs, sql_dir: Path | None = None) -> NormaliseSettings:
@@ -79,11 +80,12 @@ class TraceStage:
         """One tick of events and links."""
         links = concat(inputs.get("links", ()), LINK.arrow)
         state, out = assemble(state, concat(inputs.get("traces", ()), EVENT.arrow), now_ms, links=links)
-        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (MERGE, out.merges)):
-            if table.num_rows:
-                self._write(record, table)
+        begun = _begin(self._write, (EVENT, out.events), (TRANSACTION, out.transactions))
         moved = split_by_partition(out.moved, "transaction_hash", self._partitions)
-        return state, [*_partials(out, self._knobs, self._partitions), *(Output("moved", *part) for part in moved)]
+        outputs = [*_partials(out, self._knobs, self._partitions), *(Output("moved", *part) for part in moved)]
+        settle(begun)
+        settle(_begin(self._write, (MERGE, out.merges)))  # rewrites events, so these must be there
+        return state, outputs
 
 
 class AssembleStage:
@@ -102,9 +104,7 @@ class AssembleStage:
         state, out = assemble(state, concat(inputs.get("events", ()), EVENT.arrow), now_ms, moved=moved)
         dead_letters = concat(inputs.get("dead_letters", ()), DEAD_LETTER.arrow)
         changes = concat(inputs.get("changes", ()), CHANGE.arrow)
-        for record, table in ((EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters), (CHANGE, changes)):
-            if table.num_rows:
-                self._write(record, table)
+        begun = _begin(self._write, (EVENT, out.events), (TRANSACTION, out.transactions), (DEAD_LETTER, dead_letters), (CHANGE, changes))
         outputs = _partials(out, self._knobs, self._partitions)
         metric_points = concat(inputs.get("metric_points", ()), METRIC_POINT.arrow)
         outputs += [
@@ -115,7 +115,13 @@ class AssembleStage:
             outputs.append(Output("dead_letters", 0, dead_letters))
         if changes.num_rows:
             outputs.append(Output("changes", 0, changes))
+        settle(begun)
         return state, outputs
+
+
+def _begin(write: Writer, *rows: tuple[Record, pa.Table]) -> list[object]:
+    """Begin to write what there is, so that the store works while the tick is counted."""
+    return [write(record, table) for record, table in rows if table.num_rows]
 
 
 def _partials(out: AssembleOut, knobs: Knobs, partitions: int) -> list[Output]:
@@ -143,7 +149,7 @@ class MeasureStage:
         state, out = measure(state, partials, metric_points, now_ms)
         if not out.points.num_rows:
             return state, []
-        self._write(POINT, out.points)
+        settle(_begin(self._write, (POINT, out.points)))
         return state, [Output("points", 0, out.points)]
 
 
@@ -162,9 +168,7 @@ class CorrelateStage:
         scores = drop_overridden(concat(inputs.get("scores", ()), SCORE.arrow), self._knobs)
         state, out = correlate(state, scores, now_ms, _calls(scores))
         outputs = []
-        for record, table in ((SCORE, out.scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents), (BUDGET, out.budget)):
-            if table.num_rows:
-                self._write(record, table)
+        settle(_begin(self._write, (SCORE, out.scores), (ANOMALY, out.anomalies), (INCIDENT, out.incidents), (BUDGET, out.budget)))
         for target, table in (("anomalies", out.anomalies), ("incidents", out.incidents)):
             if table.num_rows:
                 outputs.append(Output(target, 0, table))
