@@ -170,10 +170,12 @@ def _totals(demo: Demo) -> str:
     truth, counts = demo.truth, demo.counts
     if truth is None:
         return ""
+    open_still = truth.transactions - counts.transactions
+    waiting = f" ({open_still} still wait for late lines)" if open_still > 0 else ""
     return (
         f"sent {truth.lines_sent:,} lines: {truth.valid_lines:,} readable, {truth.malformed_lines:,} not; "
         f"stored {counts.events:,} events and {counts.dead_letters:,} dead letters; "
-        f"{truth.transactions:,} requests became {counts.transactions:,} transactions"
+        f"{truth.transactions:,} requests became {counts.transactions:,} transactions{waiting}"
     )
 
 
