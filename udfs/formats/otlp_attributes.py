@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import repeat
+from operator import itemgetter
 from typing import Any, Protocol
 
 import numpy as np
@@ -16,7 +18,17 @@ from udfs.formats.values.addresses import read_addresses
 from udfs.formats.values.quantities import read_sizes, read_statuses
 from udfs.formats.values.targets import read_targets
 
-__all__ = ["ATTRIBUTES", "RESOURCE_ATTRIBUTES", "Attributes", "JsonAttributes", "Resources", "attributes_of", "read_attributes", "value_of"]
+__all__ = [
+    "ATTRIBUTES",
+    "GRPC_KEYS",
+    "RESOURCE_ATTRIBUTES",
+    "Attributes",
+    "JsonAttributes",
+    "Resources",
+    "attributes_of",
+    "read_attributes",
+    "value_of",
+]
 
 ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "http_request_method": ("http.request.method", "http.method"),
@@ -41,11 +53,19 @@ ATTRIBUTES: dict[str, tuple[str, ...]] = {
 }
 """Event column -> attributes, the first that is there counts."""
 
+GRPC_KEYS = ("rpc.grpc.status_code", "rpc.response.status_code")
+"""Attributes that tell the gRPC status of a span."""
+
 RESOURCE_ATTRIBUTES: dict[str, tuple[str, ...]] = {
     "service_name": ("service.name",),
     "environment": ("deployment.environment.name", "deployment.environment"),
     "k8s_pod_name": ("k8s.pod.name", "host.name"),
 }
+
+
+_WANTED = frozenset(key for keys in ATTRIBUTES.values() for key in keys) | frozenset(GRPC_KEYS)
+_KEY, _VALUE = itemgetter("key"), itemgetter("value")
+_STRING, _INTEGER = itemgetter("stringValue"), itemgetter("intValue")
 
 
 class Attributes(Protocol):
@@ -64,17 +84,86 @@ class Attributes(Protocol):
 class JsonAttributes:
     """Attributes as OTLP/JSON writes them: a list of `{"key": .., "value": {"stringValue": ..}}` per record.
 
-    Cost: the pairs are cut apart by C-level maps, 0.15 us a pair; then one pass over its values per key that is asked for.
+    Only the keys that mean something to us are kept. Cost: 0.03 us a pair to tell its key, 0.1 us more for a pair that is wanted.
     """
 
-    def __init__(self, lists: Sequence[object]) -> None:
-        self._dicts = list(map(attributes_of, lists))
-        # distinct sets of keys are few
-        self.present = frozenset().union(*set(map(tuple, self._dicts)))
+    def __init__(self, lists: Sequence[object] = ()) -> None:
+        self._columns: dict[str, list[Any]] = {}
+        self._count = 0
+        if lists:
+            self.add(lists)
+
+    @property
+    def present(self) -> frozenset[str]:
+        """Wanted keys that any record has."""
+        return frozenset(self._columns)
+
+    def add(self, lists: Sequence[object]) -> None:
+        """Append the attributes of more records."""
+        plain: list[list[Any]] = [value if type(value) is list else [] for value in lists]
+        try:
+            shapes = list(map(tuple, map(map, repeat(_KEY), plain)))
+            distinct = set(shapes)
+        except (KeyError, TypeError):
+            self._add_one_by_one(plain, range(len(plain)))
+        else:
+            if len(distinct) == 1:
+                self._add_alike(plain, None, shapes[0])
+            else:
+                rows: dict[tuple[Any, ...], list[int]] = {}
+                for row, shape in enumerate(shapes):
+                    rows.setdefault(shape, []).append(row)
+                for shape, chosen in rows.items():
+                    self._add_alike([plain[row] for row in chosen], chosen, shape)
+        self._count += len(plain)
+
+    def _add_alike(self, lists: list[list[Any]], rows: Sequence[int] | None, shape: tuple[Any, ...]) -> None:
+        """Records with the same keys in the same order; `rows` within what is being added, None = all."""
+        try:
+            # Of a key that is there twice the last counts.
+            columns = {key: _values_of(list(map(_VALUE, map(itemgetter(at), lists)))) for at, key in enumerate(shape) if key in _WANTED}
+        except (KeyError, TypeError):
+            self._add_one_by_one(lists, range(len(lists)) if rows is None else rows)
+            return
+        for key, values in columns.items():
+            column = self._filled(key)
+            if rows is None:
+                column.extend(values)
+                continue
+            column.extend(repeat(None, self._count + rows[-1] + 1 - len(column)))
+            for row, value in zip(rows, values, strict=True):
+                column[self._count + row] = value
+
+    def _add_one_by_one(self, lists: list[list[Any]], rows: Sequence[int]) -> None:
+        for pairs, row in zip(lists, rows, strict=True):
+            for key, value in attributes_of(pairs).items():
+                if key in _WANTED:
+                    column = self._filled(key)
+                    column.extend(repeat(None, self._count + row + 1 - len(column)))
+                    column[self._count + row] = value
+
+    def _filled(self, key: str) -> list[Any]:
+        column = self._columns.setdefault(key, [])
+        column.extend(repeat(None, self._count - len(column)))
+        return column
 
     def column(self, key: str) -> list[Any]:
-        """Values of one key; None where a record has it not."""
-        return [a.get(key) for a in self._dicts]
+        """Values of one wanted key; None where a record has it not."""
+        return self._filled(key)
+
+
+def _values_of(values: list[dict[str, Any]]) -> list[Any]:
+    """Plain values of AnyValues of one key, which mostly are of one kind."""
+    try:
+        return list(map(_STRING, values))
+    except KeyError:
+        pass
+    if set(map(len, values)) == {1}:
+        try:
+            return list(map(int, map(_INTEGER, values)))
+        except (KeyError, ValueError, OverflowError):
+            pass
+    return [value["stringValue"] if "stringValue" in value else value_of(value) for value in values]
 
 
 def attributes_of(pairs: object) -> dict[str, Any]:
@@ -99,7 +188,7 @@ def value_of(value: object) -> Any:
     if kind == "intValue":
         try:
             return int(inner)
-        except (TypeError, ValueError):
+        except (TypeError, ValueError, OverflowError):
             return inner
     if kind == "arrayValue":
         return [value_of(v) for v in _list(inner, "values")]

@@ -15,7 +15,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 from numpy.typing import NDArray
 
-from udfs.formats.otlp_attributes import Attributes, Resources, read_attributes
+from udfs.formats.otlp_attributes import GRPC_KEYS, Attributes, Resources, read_attributes
 from udfs.formats.parsed import Parsed, Refusal
 from udfs.formats.values.categories import GRPC_CATEGORIES, read_categories
 from udfs.formats.values.times import LATEST_US, TIMESTAMP
@@ -24,7 +24,6 @@ __all__ = ["SPAN_KINDS", "Ids", "LogColumns", "SpanColumns", "places", "read_log
 
 SPAN_KINDS = ("", "internal", "server", "client", "producer", "consumer")
 """Names of the enum SpanKind, by number."""
-_GRPC_KEYS = ("rpc.grpc.status_code", "rpc.response.status_code")
 
 
 @dataclass(frozen=True)
@@ -153,7 +152,7 @@ def _ids(parsed: Parsed, ids: Ids, records: _Records) -> pa.Array:
 def _span_errors(columns: dict[str, pa.Array], spans: SpanColumns) -> pa.Array:
     """Category of the HTTP status, else of the gRPC status; a span marked as failed without either is `backend`."""
     result = pc.if_else(pa.array(spans.failed), "backend", "")
-    for key in reversed(_GRPC_KEYS):
+    for key in reversed(GRPC_KEYS):
         if key in spans.attributes.present:
             of_rpc = pa.array([_grpc_category(value) for value in _values(spans.attributes.column(key))], pa.string())
             result = pc.if_else(pc.equal(of_rpc, ""), result, of_rpc)
