@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from schemas.record import Record, boolean, f64, i32, i64, strings, text, time_ms, time_us, u16, u64
+import pyarrow as pa
+
+from schemas.record import Field, Record, boolean, f64, i32, i64, strings, text, time_ms, time_us, u16, u64
 
 __all__ = ["CLOSURE_REASONS", "LINK", "MERGE", "ORPHAN_KINDS", "TRANSACTION"]
 
@@ -18,6 +20,15 @@ ORPHAN_KINDS = (
     "late_beyond_horizon",
 )
 
+
+def _i32s(name: str, doc: str) -> Field:
+    return Field(name, pa.list_(pa.int32()), "Array(Int32)", "ARRAY<INT>", doc)
+
+
+def _f64s(name: str, doc: str) -> Field:
+    return Field(name, pa.list_(pa.float64()), "Array(Float64)", "ARRAY<DOUBLE>", doc)
+
+
 TRANSACTION = Record(
     "transactions",
     "One request across hops: all events that share a request ID (or trace ID).",
@@ -32,6 +43,9 @@ TRANSACTION = Record(
         text("root_route", "Route (else span name) of the root, else of the earliest event.", low_cardinality=True),
         strings("services", "Services on the path, in order of their first event."),
         strings("calls", "Distinct 'caller>callee' service pairs seen between parents and children."),
+        _i32s("call_counts", "How often each of `calls` was made, in their order; two events of one span are one call."),
+        _i32s("call_error_counts", "How many of them failed, as the callee tells it."),
+        _f64s("call_duration_ms", "Time they took in all, ms, as the callee tells it; what was not logged counts as 0."),
         time_us("started_at", "Earliest start of an event."),
         time_us("ended_at", "Latest end of an event."),
         f64("duration_ms", "ended_at - started_at in ms (root's own duration where there is a root span)."),
@@ -40,6 +54,8 @@ TRANSACTION = Record(
         i32("event_count", "Events in it, duplicates not counted."),
         i32("span_count", "Spans among them."),
         i32("error_count", "Events with an error among them."),
+        i32("retry_count", "Calls made again after an error: same parent, same callee and route, begun after the failed one."),
+        i32("depth", "Longest chain of parents and children, in spans; 0 = no spans."),
         i32("duplicate_count", "Events recognised as repeats."),
         i32("late_count", "Events that came after it was closed."),
         i32("moved_count", "Events and repeats that were here until their trace turned out to belong to an earlier request."),

@@ -10,6 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from jobs.assemble.calls import calls_of, depth_of, lists, retries_of
 from jobs.assemble.interner import Interner
 from jobs.assemble.rows import ACCESS, CALLING, LOG, SPAN
 from jobs.assemble.slots import MERGED
@@ -86,6 +87,7 @@ def summarise(
     words = strings.array()
     kinds, evidence = witness.judge(rows, group, tree, slots, strings)
     merged = slots["is_owned"] != 0
+    calls = calls_of(rows, group, m, tree, strings)
     columns = {
         "transaction_id": hex_ids(slots["high"], slots["low"]),
         "environment": words.take(pa.array(rows["environment"][lead])),
@@ -97,7 +99,10 @@ def summarise(
         "root_service": words.take(pa.array(rows["service"][lead])),
         "root_route": words.take(pa.array(rows["route"][lead])),
         "services": _services(rows, group, m, words),
-        "calls": _calls(rows, group, m, tree, strings),
+        "calls": calls.names,
+        "call_counts": calls.counts,
+        "call_error_counts": calls.error_counts,
+        "call_duration_ms": calls.duration_ms,
         "started_at": started,
         "ended_at": ended,
         "duration_ms": duration,
@@ -106,6 +111,8 @@ def summarise(
         "event_count": size,
         "span_count": np.add.reduceat((kind == SPAN).astype(np.int64), begin),
         "error_count": error_count,
+        "retry_count": retries_of(rows, group, m, tree),
+        "depth": depth_of(group, m, tree),
         "duplicate_count": slots["duplicates"],
         "late_count": slots["late"],
         "moved_count": slots["moved"],
@@ -176,29 +183,4 @@ def _services(rows: Records, group: I64, groups: int, words: pa.Array) -> pa.Lis
     pair = group[named] * len(words) + rows["service"][named]
     _, first = np.unique(pair, return_index=True)
     chosen = named[np.sort(first)]
-    return _lists(group[chosen], groups, words.take(pa.array(rows["service"][chosen])))
-
-
-def _calls(rows: Records, group: I64, groups: int, tree: Tree, strings: Interner) -> pa.ListArray:
-    """Distinct 'caller>callee' of each group, in order of the first child."""
-    service = rows["service"]
-    child = np.flatnonzero(tree.parent_row >= 0)
-    half = np.flatnonzero(tree.other_half >= 0)
-    place = np.concatenate([child, half])
-    caller = np.concatenate([service[tree.parent_row[child]], service[half]]).astype(np.int64)
-    callee = np.concatenate([service[child], service[tree.other_half[half]]])
-    real = (caller != callee) & (caller != 0) & (callee != 0)
-    place, caller, callee = place[real], caller[real], callee[real]
-    in_order = np.argsort(place, kind="stable")
-    place, pair = place[in_order], (caller * len(strings) + callee)[in_order]
-    pairs, code = np.unique(pair, return_inverse=True)
-    _, first = np.unique(group[place] * max(1, len(pairs)) + code, return_index=True)
-    chosen = np.sort(first)
-    names = [f"{strings.text(int(p) // len(strings))}>{strings.text(int(p) % len(strings))}" for p in pairs]  # pairs of services
-    return _lists(group[place[chosen]], groups, pa.array(names, pa.string()).take(pa.array(code[chosen])))
-
-
-def _lists(group: I64, groups: int, values: pa.Array) -> pa.ListArray:
-    """Values of ascending groups as one list per group."""
-    offsets = np.concatenate([[0], np.cumsum(np.bincount(group, minlength=groups))]).astype(np.int32)
-    return pa.ListArray.from_arrays(pa.array(offsets), values)
+    return lists(group[chosen], groups, words.take(pa.array(rows["service"][chosen])))

@@ -8,6 +8,14 @@ ALTER TABLE transactions_data
     ADD COLUMN IF NOT EXISTS waited_ms Int64 CODEC(ZSTD(1)) AFTER p_complete,
     ADD COLUMN IF NOT EXISTS merged_into String CODEC(ZSTD(1)) AFTER closed_at;
 
+-- How often and how well each call of the service graph went, and the shape of the tree.
+ALTER TABLE transactions_data
+    ADD COLUMN IF NOT EXISTS call_counts Array(Int32) CODEC(ZSTD(1)) AFTER calls,
+    ADD COLUMN IF NOT EXISTS call_error_counts Array(Int32) CODEC(ZSTD(1)) AFTER call_counts,
+    ADD COLUMN IF NOT EXISTS call_duration_ms Array(Float64) CODEC(ZSTD(1)) AFTER call_error_counts,
+    ADD COLUMN IF NOT EXISTS retry_count Int32 AFTER error_count,
+    ADD COLUMN IF NOT EXISTS depth Int32 AFTER retry_count;
+
 -- What moved on to another transaction still counts as known: the row that knows more wins.
 ALTER TABLE transactions_data
     MODIFY COLUMN version UInt64
@@ -26,6 +34,9 @@ SELECT
     root_route,
     services,
     calls,
+    call_counts,
+    call_error_counts,
+    call_duration_ms,
     started_at,
     ended_at,
     duration_ms,
@@ -34,6 +45,8 @@ SELECT
     event_count,
     span_count,
     error_count,
+    retry_count,
+    depth,
     duplicate_count,
     late_count,
     moved_count,

@@ -119,21 +119,64 @@ def _is_caller(event: Event) -> bool:
     return event["span_kind"] in ("client", "producer")
 
 
-def _calls(events: list[Event]) -> list[str]:
-    stands_for: dict[str, Event] = {}
-    for event in sorted(_nodes(events), key=_is_caller):  # stable: the callee's half, then the first
-        stands_for.setdefault(event["span_id"], event)
-    calls: dict[str, None] = {}
+@dataclass
+class _Call:
+    spans: set[str] = field(default_factory=set)
+    errors: int = 0
+    duration_ms: float = 0.0
+
+
+def _stands_for(events: list[Event]) -> dict[str, Event]:
+    """Of the nodes that share a span_id the callee's half, then the first."""
+    found: dict[str, Event] = {}
+    for event in sorted(_nodes(events), key=_is_caller):  # stable
+        found.setdefault(event["span_id"], event)
+    return found
+
+
+def _calls(events: list[Event]) -> dict[str, _Call]:
+    stands_for = _stands_for(events)
+    calls: dict[str, _Call] = {}
     for event in _nodes(events):
         pairs = []
         if event["parent_span_id"] in stands_for:
-            pairs.append((stands_for[event["parent_span_id"]]["service_name"], event["service_name"]))
+            pairs.append((stands_for[event["parent_span_id"]]["service_name"], event))
         if _is_caller(event):
-            pairs.append((event["service_name"], stands_for[event["span_id"]]["service_name"]))
-        for caller, callee in pairs:
-            if caller and callee and caller != callee:
-                calls[f"{caller}>{callee}"] = None
-    return list(calls)
+            pairs.append((event["service_name"], stands_for[event["span_id"]]))
+        for caller, callee in sorted(pairs, key=lambda pair: events.index(pair[1])):
+            if caller and callee["service_name"] and caller != callee["service_name"]:
+                call = calls.setdefault(f"{caller}>{callee['service_name']}", _Call())
+                if callee["span_id"] not in call.spans:
+                    call.spans.add(callee["span_id"])
+                    call.errors += bool(callee["error_category"])
+                    call.duration_ms += callee["duration_ms"] or 0.0
+    return calls
+
+
+def _retries(events: list[Event]) -> int:
+    stands_for = _stands_for(events)
+    last: dict[tuple[Any, ...], Event] = {}
+    count = 0
+    for event in _nodes(events):
+        if event["parent_span_id"] in stands_for:
+            side = {"client": 1, "producer": 1, "server": 2, "consumer": 2}.get(event["span_kind"], 0)
+            key = (event["parent_span_id"], event["service_name"], event["http_route"] or event["span_name"], side)
+            before = last.get(key)
+            if before and before["error_category"] and before["span_id"] != event["span_id"]:
+                count += before["timestamp"] + int((before["duration_ms"] or 0.0) * 1000.0) <= event["timestamp"]
+            last[key] = event
+    return count
+
+
+def _depth(events: list[Event]) -> int:
+    stands_for = _stands_for(events)
+    deepest = 0
+    for event in _nodes(events):
+        depth, at = 1, event
+        while at["parent_span_id"] in stands_for and depth < 256:
+            depth, at = depth + 1, stands_for[at["parent_span_id"]]
+        deepest = max(deepest, depth)
+    return deepest
 
 
 def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
@@ -147,6 +190,7 @@ def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
     errors = [e for e in events if e["error_category"]]
     statuses = [e["http_response_status_code"] for e in events if e["http_response_status_code"] is not None]
     own_status = root["http_response_status_code"] if root else None
+    calls = _calls(events)
     kind = ""
     if nodes:
         several = len({e["span_id"] for e in roots}) > 1
@@ -167,7 +211,10 @@ def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
         "root_service": lead["service_name"],
         "root_route": lead["http_route"] or lead["span_name"],
         "services": list(dict.fromkeys(e["service_name"] for e in events if e["service_name"])),
-        "calls": _calls(events),
+        "calls": list(calls),
+        "call_counts": [len(call.spans) for call in calls.values()],
+        "call_error_counts": [call.errors for call in calls.values()],
+        "call_duration_ms": [call.duration_ms for call in calls.values()],
         "started_at": started,
         "ended_at": ended,
         "duration_ms": root["duration_ms"] if root and root["duration_ms"] is not None else (ended - started) / 1000,
@@ -176,6 +223,8 @@ def _row(name: str, transaction: _Transaction) -> dict[str, Any]:
         "event_count": len(events),
         "span_count": sum(e["kind"] == "span" for e in events),
         "error_count": len(errors),
+        "retry_count": _retries(events),
+        "depth": _depth(events),
         "duplicate_count": transaction.duplicates,
         "late_count": transaction.late,
         "moved_count": 0,
