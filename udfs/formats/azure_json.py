@@ -5,6 +5,7 @@ https://learn.microsoft.com/azure/application-gateway/monitor-application-gatewa
 https://learn.microsoft.com/azure/frontdoor/monitor-front-door-reference (`timeTaken` in s),
 https://learn.microsoft.com/azure/api-management/gateway-log-schema-reference (`durationMs`) and
 https://learn.microsoft.com/azure/app-service/monitor-app-service-reference (AppServiceHTTPLogs: `TimeTaken` in ms).
+Application Insights' requests (https://learn.microsoft.com/azure/azure-monitor/reference/tables/apprequests) have W3C ids of operations.
 Exports of Log Analytics tables have the columns of AGWAccessLogs, ApiManagementGatewayLogs, AppServiceHTTPLogs and AzureDiagnostics.
 """
 
@@ -21,7 +22,7 @@ from udfs.formats.dialect import Dialect
 from udfs.formats.json_values import read_texts
 from udfs.formats.parsed import Parsed
 
-__all__ = ["AZURE_APP_TABLE_JSON", "AZURE_JSON", "AZURE_TABLE_JSON"]
+__all__ = ["AZURE_APP_REQUESTS_JSON", "AZURE_APP_TABLE_JSON", "AZURE_JSON", "AZURE_TABLE_JSON"]
 
 _NO_ERROR = pa.array(["NoError", "ERRORINFO_NO_ERROR", "Succeeded"])
 _NULL = pa.scalar(None, pa.string())
@@ -50,6 +51,15 @@ def _finish(parsed: Parsed, private: Mapping[str, Sequence[Any]]) -> None:
         if key in private and not request.all():
             text = pc.if_else(pa.array(request), _NULL, read_texts(private[key]))
             columns["body"] = pc.coalesce(columns["body"], text) if "body" in columns else text
+
+
+def _finish_requests(parsed: Parsed, _: Mapping[str, Sequence[Any]]) -> None:
+    """Application Insights names an operation 'GET /orders/{id}' or 'GET Orders/Get': the method is nowhere else."""
+    columns = parsed.columns
+    if "span_name" in columns:
+        method = pc.extract_regex(columns["span_name"], r"^(?P<method>[A-Z]{3,10}) \S").field(0)
+        own = columns.get("http_request_method")
+        columns["http_request_method"] = method if own is None else pc.coalesce(own, method)
 
 
 _PROPERTIES = {
@@ -151,6 +161,29 @@ AZURE_APP_TABLE_JSON = Dialect(
     (frozenset({"TimeGenerated", "CsMethod"}), frozenset({"CsUriStem", "ScStatus"}), frozenset({"CsUriStem", "CsMethod"})),
     {**_TABLE, "TimeTaken": "duration_ms"},
     finish=_finish,
+)
+
+AZURE_APP_REQUESTS_JSON = Dialect(
+    "azure",
+    (frozenset({"OperationId", "ResultCode"}), frozenset({"OperationId", "DurationMs"})),
+    {
+        "time": "timestamp",
+        "TimeGenerated": "timestamp",
+        "Url": "url_path",
+        "Data": "url_path",
+        "ResultCode": "http_response_status_code",
+        "DurationMs": "duration_ms",
+        "ClientIP": "client_address",
+        "OperationId": "trace_id",
+        "Id": "span_id",
+        "ParentId": "parent_span_id",
+        "Name": "span_name",
+        "AppRoleName": "service_name",
+        "UserId": "user_id",
+        "Properties.HTTP Method": "http_request_method",
+    },
+    loose=frozenset({"ResultCode", "Data"}),
+    finish=_finish_requests,
 )
 
 AZURE_TABLE_JSON = Dialect(

@@ -36,6 +36,7 @@ _HINT = r"\[(?:\d{1,2}/[0-9A-Za-z]{2,3}/\d{4}[: ]|\d{4}-\d\d-\d\d[T ])[^\]]*\] (
 _TIME = r"^(?:\d{1,2}/(?:[A-Za-z]{3}|\d\d)/\d{4}:\d\d:\d\d:\d\d|\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d) ?[+-]\d\d:?\d\d$"
 _LONG_NAME = r"^[^ ,]+ [^ ]+ ([^\[\]]+)$"
 _REAL = r"^(?P<first>[^ ]+) - \[(?P<real>[0-9A-Fa-f.:]{3,39})(?:,[^\]]*)?\] "
+_TAG = r"^(?:[^ :\[\]\"]+ )?[A-Za-z][\w./-]*(?:\[\d+\])?: +([^ -])"
 _HEX_ID = r"^[0-9a-f]{32}$"
 
 
@@ -51,6 +52,8 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     """
     cut = cut_lines(lines, index, _quick, _LINE)
     fields = cut.fields
+    if holds(fields["before"], ": ").any():  # 'web1 nginx: 1.2.3.4 - -': a syslog message without its time
+        fields["before"] = pc.replace_substring_regex(fields["before"], _TAG, r"\1")
     words = Pieces(fields["before"], " ")
     first, second = words.at(0), words.at(1)
     # 'host address ident user' has an address where 'address ident user' has the ident, nearly always '-'.

@@ -166,7 +166,7 @@ def _read_odd(tails: _Tails, rest: pa.Array, odd: NDArray[Any]) -> None:
         return value
 
     if holds(few, "/").any():
-        both = pc.extract_regex(few, r"^ \d+/(?P<us>\d+)(?: |$)")
+        both = pc.extract_regex(few, r"^ \**\d+/(?P<us>\d+)\**(?: |$)")
         if both.null_count < n:
             tails.milliseconds = _coalesce_ms(tails.milliseconds, odd, _valid(both, "us"), 1e-3)
     clf = pc.extract_regex(few, _HAPROXY_CLF)

@@ -8,7 +8,7 @@ from udfs.formats.apigee_json import APIGEE_JSON
 from udfs.formats.app_json import APP_DIALECTS
 from udfs.formats.aws_apigateway import AWS_APIGATEWAY
 from udfs.formats.aws_json import AWS_VPC_LATTICE, AWS_WAF
-from udfs.formats.azure_json import AZURE_APP_TABLE_JSON, AZURE_JSON, AZURE_TABLE_JSON
+from udfs.formats.azure_json import AZURE_APP_REQUESTS_JSON, AZURE_APP_TABLE_JSON, AZURE_JSON, AZURE_TABLE_JSON
 from udfs.formats.caddy_json import CADDY_JSON
 from udfs.formats.cloudflare_json import CLOUDFLARE_JSON
 from udfs.formats.dialect import Dialect
@@ -30,6 +30,7 @@ DIALECTS: tuple[Dialect, ...] = (
     AWS_VPC_LATTICE,
     AWS_APIGATEWAY,
     AZURE_JSON,
+    AZURE_APP_REQUESTS_JSON,
     AZURE_APP_TABLE_JSON,
     AZURE_TABLE_JSON,
     CADDY_JSON,

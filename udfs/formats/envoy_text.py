@@ -2,7 +2,8 @@
 
 https://www.envoyproxy.io/docs/envoy/latest/configuration/observability/access_log/usage ("Default format string") and
 https://istio.io/latest/docs/tasks/observability/logs/access-log/ ("Default access log format"). Istio puts response code details,
-termination details and the transport failure reason before the byte counts, and addresses behind the upstream host.
+termination details and the transport failure reason before the byte counts (up to 1.8 the last of them alone, or behind the mixer's
+status), and addresses behind the upstream host.
 Emissary writes 'ACCESS ' before the line.
 """
 
@@ -25,7 +26,7 @@ __all__ = ["looks_like", "parse"]
 _HINT = r"^(?:ACCESS )?\[\d{4}-\d\d-\d\d[T ][0-9:.]+[^ \]]*\] \""
 _LINE = (
     r"^(?:ACCESS )?\[(?P<time>[^\]]+)\] \"(?P<request>.*?)\" (?P<status>\d{1,3}|-) (?P<flags>[^ ]+)"
-    r" (?P<istio>[^ ]+ [^ ]+ \".*?\" )?(?:\d+|-)"
+    r" (?P<istio>[^ ]+ [^ ]+ \".*?\" |\"[^\"]*\" (?:\"[^\"]*\" )?)?(?:\d+|-)"
     r" (?P<size>\d{1,18}|-) (?P<duration>-?\d{1,15}|-) [^ ]+ \"(?P<forwarded>[^\"]*)\" \"(?P<agent>.*?)\" \"(?P<request_id>[^\"]*)\""
     r" \"(?P<authority>[^\"]*)\" \"[^\"]*\"(?: (?P<cluster>[^ ]+) [^ ]+ [^ ]+ (?P<remote>[^ ]+)(?: .*)?| .*)?$"
 )

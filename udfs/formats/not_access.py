@@ -16,6 +16,7 @@ __all__ = ["is_not_access"]
 _PATTERNS = (
     r"\d{4}/\d\d/\d\d \d\d:\d\d:\d\d \[[a-z]+\] \d+#\d+: ",  # nginx
     r"\[[A-Z][a-z]{2} [A-Z][a-z]{2} {1,2}\d{1,2} [0-9:.]+ \d{4}\] \[",  # Apache
+    r"\[(?:\d{1,2}/[A-Z][a-z]{2}/|\d{4}-\d\d-)[^\]]+\] \[(?:\w*:)?[a-z]+\d?\] (?:\[pid|\[client)",  # Apache, other times
     r"[^ ]+:\d+ \[\d{1,2}/[A-Z][a-z]{2}/\d{4}:[0-9:.]+\] [^ ]+: ",  # HAProxy, errors
     r"[^ ]+:\d+ \[\d{1,2}/[A-Z][a-z]{2}/\d{4}:[0-9:.]+\] [^ ]+ [^ ]+/[^ ]+ -?\d+/-?\d+/\+?-?\d+ \+?\d+ [A-Za-z-]{2} ",  # HAProxy, TCP
     r"(?:Proxy [^ ]+ (?:started|stopped)|Server [^ ]+/[^ ]+ is (?:UP|DOWN)|Health check for |backend [^ ]+ has no server available)",

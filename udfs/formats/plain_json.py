@@ -85,13 +85,15 @@ _NAMES: dict[str, tuple[str, ...]] = {
         "request.headers.x-request-id", "meta.req.headers.x-request-id", "mdc.requestId", "mdc.request_id", "mdc.X-Request-Id",
         "contextMap.requestId", "context.requestId", "context.request_id", "labels.request_id", "extra.request_id", "req_id",
         "reqId", "req.id", "request.id", "correlation_id", "correlationId", "x_correlation_id", "mdc.correlationId",
-        "contextMap.correlationId", "awsRequestId", "function_request_id",
+        "contextMap.correlationId", "awsRequestId", "function_request_id", "http_x_request_id", "http_x_correlation_id",
     ),
     "trace_id": (
         "traceId", "traceID", "trace.id", "TraceId", "@tr", "otelTraceID", "dd.trace_id", "mdc.traceId", "mdc.trace_id",
         "contextMap.traceId", "contextMap.trace_id", "context.trace_id", "labels.trace_id", "req.headers.traceparent",
         "request.headers.traceparent", "xray_trace_id", "logging.googleapis.com/trace", "x_b3_traceid", "X-B3-TraceId",
-        "traceparent", "trace",
+        "traceparent", "http_traceparent", "b3", "x-amzn-trace-id", "http_x_amzn_trace_id", "req.headers.x-amzn-trace-id",
+        "x-cloud-trace-context", "http_x_cloud_trace_context", "uber-trace-id", "operation_Id", "req.headers.x-b3-traceid",
+        "http_x_b3_traceid", "req.headers.b3", "trace",
     ),
     "span_id": (
         "spanId", "spanID", "span.id", "SpanId", "@sp", "otelSpanID", "dd.span_id", "mdc.spanId", "mdc.span_id",

@@ -22,7 +22,9 @@ from udfs.formats.values.times import read_times
 
 __all__ = ["is_shipped", "unwrap_shipped", "without_line_end"]
 
-_MARKS = frozenset({"stream", "kubernetes", "container_id", "container_name", "source_type", "input", "agent", "fluent", "file", "logtag"})
+_MARKS = frozenset(
+    {"stream", "kubernetes", "container_id", "container_name", "source_type", "input", "agent", "fluent", "file", "logtag", "container"}
+)
 _OWN = frozenset({"http", "url", "method", "status", "request", "http_method", "status_code", "resourceSpans"})
 _TIMES = ("time", "@timestamp", "timestamp", "date")
 _TEXT_COLUMNS = {
@@ -49,7 +51,9 @@ _TEXT_COLUMNS = {
 
 def is_shipped(value: dict[str, Any]) -> bool:
     """Whether an object is a line of text with notes of a shipper, and tells of no request itself."""
-    return type(value.get("log", value.get("message"))) is str and not _MARKS.isdisjoint(value) and _OWN.isdisjoint(value)
+    # Filebeat notes the file as an object `log` beside the `message`.
+    is_line = type(value.get("log")) is str or type(value.get("message")) is str
+    return is_line and not _MARKS.isdisjoint(value) and _OWN.isdisjoint(value)
 
 
 def unwrap_shipped(values: Sequence[dict[str, Any]]) -> Wrapped:

@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from udfs.formats.cuts import Pieces, cut_lines, equals, few_match, logged, matches
 from udfs.formats.values.times import read_time_texts
 
-__all__ = ["Wrapped", "read_cri", "read_syslog"]
+__all__ = ["Wrapped", "read_cri", "read_syslog", "read_tagged"]
 
 _TAG = r"^[FP](?::.*)?$"
 _HOST = r"[^ :\[\]\"]+|[0-9A-Fa-f:]+"
@@ -32,6 +32,7 @@ _RFC5424 = (
     r"^<(?P<pri>\d{1,3})>1 (?P<time>[^ ]+) (?P<host>[^ ]+) (?P<app>[^ ]+) (?P<pid>[^ ]+) [^ ]+"
     r" (?:-|(?:\[(?:[^\]\"\\]|\"(?:[^\"\\]|\\.)*\")*\])+)(?: (?:\x{FEFF})?(?P<line>.*))?$"
 )
+_TAGGED = r"^(?:(?P<host>[^ :\[\]\"={}]+) )?(?P<app>[A-Za-z][\w./-]{0,63})(?:\[\d+\])?: +(?P<line>\S.*)$"
 _WIDTH = 16
 _SEVERITIES = pa.array(["FATAL", "FATAL", "FATAL", "ERROR", "WARN", "INFO", "INFO", "DEBUG"])
 
@@ -75,6 +76,18 @@ def read_syslog(lines: pa.Array) -> list[Wrapped]:
     return found
 
 
+def read_tagged(lines: pa.Array) -> Wrapped:
+    """Lines of 'nginx: ...', 'haproxy[7]: ...' and 'web1 nginx: ...': a syslog message whose time something in between has cut off.
+
+    Many other lines look like this, so that only those with a known line behind the tag count. Cost: 1 us a line.
+    """
+    parts = pc.extract_regex(lines, _TAGGED)
+    rows = np.flatnonzero(parts.is_valid().to_numpy(zero_copy_only=False))
+    chosen = parts.take(pa.array(rows))
+    host, app, line = chosen.flatten()
+    return Wrapped("syslog", line, rows, {"host_name": logged(host), "service_name": app}, np.zeros(len(rows), bool))
+
+
 def _quick_5424(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     """Messages without structured data."""
     cut = Pieces(lines, " ", 7)
@@ -115,7 +128,9 @@ def _quick_3164(lines: pa.Array) -> tuple[dict[str, pa.Array], NDArray[Any]]:
 def _without_doubtful(fields: dict[str, pa.Array], rows: NDArray[Any]) -> tuple[dict[str, pa.Array], NDArray[Any]]:
     """Without a priority, what has an ISO time but no tag, or a level for a host, is an application's own line."""
     iso = ~equals(fields["time"], "") & equals(fields["pri"], "")
-    doubtful = iso & (equals(fields["app"], "") | equals(fields["host"], *_LEVELS) | equals(fields["app"], *_LEVELS))
+    # 'time host {..}': some senders write no tag before their JSON.
+    untagged = equals(fields["app"], "") & ~(matches(fields["line"], r"^ *\{") & ~equals(fields["bare"], *_LEVELS))
+    doubtful = iso & (untagged | equals(fields["host"], *_LEVELS) | equals(fields["app"], *_LEVELS))
     fields["host"] = pc.if_else(pc.equal(fields["host"], ""), fields["bare"], fields["host"])
     if not doubtful.any():
         return fields, rows

@@ -185,12 +185,11 @@ def _read_shipped(
     wrapped = unwrap_shipped([values[place] for place in shipped.tolist()])
     closed: list[NDArray[Any]] = []
     results = open_wrapped(wrapped, rows[shipped], settings, _read_inner, depth, closed)
-    others = np.ones(len(values), bool)
-    others[shipped] = False
-    if closed:
-        others[shipped[np.concatenate(closed)]] = True
-    rest = np.flatnonzero(others)
-    return results + _read_known_values([without_line_end(values[place]) for place in rest.tolist()], rows[rest], settings, 0)
+    for places in closed:
+        odd = shipped[places]
+        results += _read_known_values([without_line_end(values[place]) for place in odd.tolist()], rows[odd], settings, 0)
+    others = np.delete(np.arange(len(values)), shipped)
+    return results + _read_known_values([values[place] for place in others.tolist()], rows[others], settings, depth)
 
 
 def _read_texts(lines: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, record: NDArray[Any], depth: int) -> list[Parsed]:

@@ -20,13 +20,14 @@ from udfs.formats import (
     iis,
     logfmt,
     nginx_proxy_manager,
+    npmplus,
     openstack_api,
     server_text,
     zoraxy,
 )
 from udfs.formats.not_access import is_not_access
 from udfs.formats.parsed import Parsed, Refusal
-from udfs.formats.text_envelopes import Wrapped, read_cri, read_syslog
+from udfs.formats.text_envelopes import Wrapped, read_cri, read_syslog, read_tagged
 from udfs.formats.w3c import field_names, parse_fields
 from udfs.normalise.settings import NormaliseSettings
 from udfs.normalise.shapes import Shape, read_shapes
@@ -59,7 +60,7 @@ _BY_SHAPE: dict[int, tuple[Any, ...]] = {
     Shape.ISO_BLANK: (iis, openstack_api, logfmt),
     Shape.ISO_TAB: (cloudfront,),
     Shape.SLASHED: (zoraxy,),
-    Shape.BRACKET: (envoy_text, nginx_proxy_manager, zoraxy, server_text, common_log),
+    Shape.BRACKET: (envoy_text, nginx_proxy_manager, npmplus, zoraxy, server_text, common_log),
     Shape.ANGLE: (apigateway_text,),
     Shape.HASH: (),
     Shape.MONTH: (logfmt,),
@@ -70,6 +71,7 @@ _BY_SHAPE: dict[int, tuple[Any, ...]] = {
 _HEADER = r"^#(?:Version|Fields|Software|Date|Start-Date|End-Date|Remark): ?"
 _FIELDS = r"(?i)^#Fields:"
 _CONTROL = r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f]"
+_ARRAY = r"^\s*\[\s*(?:[{\[\"\]]|-?\d+(?:\.\d+)?\s*[,\]]|(?:true|false|null)\b|$)"
 _MOST_HEADERS = 8
 _LOG_REASONS = frozenset({"unknown_format", "empty"})
 _CLOSED_REASONS = frozenset({"unknown_format", "empty", "not_access", "control_characters", "invalid_json", "too_long", "invalid_utf8"})
@@ -121,7 +123,28 @@ def read_texts(
     header = pc.match_substring_regex(chosen, _HEADER).to_numpy(zero_copy_only=False)
     if header.any():
         chosen, rest = chosen.filter(pa.array(~header)), rest[~header]
+    tagged = _read_tagged(chosen, rest, settings, record, inner, depth) if depth and len(rest) else None
+    if tagged is not None:
+        results, odd = tagged
+        return [*work.results, *results, *_refuse_rest(chosen.take(pa.array(odd)), rest[odd])]
     return [*work.results, *_refuse_rest(chosen, rest)]
+
+
+def _read_tagged(
+    texts: pa.Array, rows: NDArray[Any], settings: NormaliseSettings, record: NDArray[Any], inner: Inner, depth: int
+) -> tuple[list[Parsed], NDArray[Any]] | None:
+    """Access lines behind a bare program tag, and the places that are left; None where there is no tag at all."""
+    wrapped = read_tagged(texts)
+    if not len(wrapped.rows):
+        return None
+    closed: list[NDArray[Any]] = []
+    tagged = rows[wrapped.rows]
+    results = open_wrapped(wrapped, tagged, settings, _in_records(inner, record[tagged]), depth, closed)
+    left = np.ones(len(rows), bool)
+    left[wrapped.rows] = False
+    for places in closed:
+        left[wrapped.rows[places]] = True
+    return results, np.flatnonzero(left)
 
 
 class _Work:
@@ -285,6 +308,7 @@ def _refuse_rest(texts: pa.Array, rows: NDArray[Any]) -> list[Parsed]:
         return []
     not_access = is_not_access(texts).to_numpy(zero_copy_only=False)
     control = pc.match_substring_regex(texts, _CONTROL).to_numpy(zero_copy_only=False)
+    starts_json = pc.match_substring_regex(texts, _ARRAY).to_numpy(zero_copy_only=False)
     dead = Parsed(rows)
     for place, text in enumerate(texts.to_pylist()):
         if not text.strip():
@@ -293,7 +317,7 @@ def _refuse_rest(texts: pa.Array, rows: NDArray[Any]) -> list[Parsed]:
             dead.refused[place] = Refusal("not_access", "a line of a server's error log")
         elif control[place]:
             dead.refused[place] = Refusal("control_characters", repr(text[:50]))
-        elif text.lstrip()[0] in "[{":
+        elif text.lstrip()[0] == "{" or starts_json[place]:
             dead.refused[place] = Refusal("invalid_json", repr(text[:50]))
         else:
             dead.refused[place] = Refusal("unknown_format", repr(text[:50]))

@@ -184,3 +184,19 @@ def test_keys_without_letters_are_not_walked_into_for_ever() -> None:
     for _ in range(300):
         value = {"_": value}
     assert answer({"http": value, "msg": "x"})["body"] == "x"
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("b3", "80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-1-05e3ac9a4f6e3b90"),
+        ("X-Amzn-Trace-Id", "Root=1-80f198ee-56343ba864fe8b2a57d3eff7;Parent=e457b5a2e4d86bd1"),
+        ("http_x_amzn_trace_id", "Root=1-80f198ee-56343ba864fe8b2a57d3eff7"),
+        ("x-cloud-trace-context", "80f198ee56343ba864fe8b2a57d3eff7/1;o=1"),
+        ("http_traceparent", "00-80f198ee56343ba864fe8b2a57d3eff7-e457b5a2e4d86bd1-01"),
+        ("uber-trace-id", "80f198ee56343ba864fe8b2a57d3eff7:e457b5a2e4d86bd1:0:1"),
+    ],
+)
+def test_a_trace_header_of_any_kind_is_the_trace(key: str, value: str) -> None:
+    line = {"time": "2026-01-01T00:00:00Z", "method": "GET", "path": "/", "status": 200, key: value}
+    assert wrong_fields(line, {"trace_id": "80f198ee56343ba864fe8b2a57d3eff7"}) == {}

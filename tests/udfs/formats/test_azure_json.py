@@ -147,3 +147,25 @@ def test_v1_and_v2_in_one_batch_keep_their_units() -> None:
 @pytest.mark.parametrize("packed", ["{", "[1]", "text"])
 def test_properties_that_are_no_object_leave_a_log_record(packed: str) -> None:
     assert answer({**_APP, "operationName": "op", "properties": packed})["body"] == "op"
+
+
+def test_requests_of_application_insights_are_joined_by_their_operation() -> None:
+    record = {
+        "time": "2026-04-18T09:03:00.0000000Z", "resourceId": "/S", "Type": "AppRequests", "AppRoleName": "orders",
+        "ClientIP": "203.0.113.9",
+        "OperationName": "GET Orders/Get", "OperationId": "2ad25f23760aebd3dcc3791d6ecf140e", "ParentId": "7c1e3e2a9b0d4f55",
+        "Id": "d5096a85972c6cb3", "Name": "GET Orders/Get", "Url": "https://shop.example.org/orders/7?a=b", "Success": True,
+        "ResultCode": "200", "DurationMs": 15.0645, "Properties": {"Category": "x"},
+    }  # fmt: skip
+    expected = {
+        "trace_id": "2ad25f23760aebd3dcc3791d6ecf140e", "span_id": "d5096a85972c6cb3", "parent_span_id": "7c1e3e2a9b0d4f55",
+        "http_request_method": "GET", "url_path": "/orders/7", "url_query": "a=b", "http_response_status_code": 200,
+        "duration_ms": 15.0645, "service_name": "orders", "client_address": "203.0.113.9", "server_address": "shop.example.org",
+    }  # fmt: skip
+    assert wrong_fields(record, expected) == {}
+
+
+def test_a_dependency_without_http_has_no_status_and_is_no_mistake() -> None:
+    record = {"time": "2026-04-18T09:03:00Z", "OperationId": "2ad25f23760aebd3dcc3791d6ecf140e", "Name": "SQL: db", "ResultCode": "Timeout",
+              "DurationMs": 3}  # fmt: skip
+    assert wrong_fields(record, {"error": None, "http_response_status_code": None, "duration_ms": 3.0}) == {}

@@ -6,6 +6,8 @@ import json
 from typing import Any
 
 from tests.udfs.formats.answers import answer
+from udfs.normalise import NormaliseSettings
+from udfs.normalise.lines import parse_lines
 
 _API = {"requestId": "r1", "requestTimeEpoch": 1773310272123, "httpMethod": "GET", "resourcePath": "/a", "status": "200"}
 _COMMON = '203.0.113.9 - - [12/Mar/2026:10:11:12 +0000] "GET /a HTTP/1.1" 200 5'
@@ -46,3 +48,11 @@ def test_message_without_events_is_refused() -> None:
 
 def test_subscription_within_a_subscription_is_opened() -> None:
     assert answer(_message(json.dumps(_message(_COMMON))))["format"] == "common"
+
+
+def test_a_subscription_is_opened_beside_lines_of_containers() -> None:
+    docker = {"log": f"{_COMMON}\n", "stream": "stdout", "time": "2026-03-12T10:11:12.5Z"}
+    lines = [json.dumps(value).encode() for value in (_message(_COMMON, "START RequestId: 7"), docker)]
+    together = [json.loads(text) for text in parse_lines(lines, NormaliseSettings(redact=False))]
+    assert together == [answer(_message(_COMMON, "START RequestId: 7")), answer(docker)]
+    assert [event["kind"] for event in together[0]["events"]] == ["access", "log"]
