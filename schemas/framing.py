@@ -10,7 +10,10 @@ import pyarrow as pa
 
 __all__ = ["Frame", "concat", "from_payload", "pack_frames", "to_payload", "unpack_frames"]
 
-_OPTIONS = pa.ipc.IpcWriteOptions(compression="lz4")
+_CODEC = pa.Codec("lz4_raw")
+_PACKED = struct.Struct("<4sQ")  # magic, length of the stream
+_MAGIC = b"ALZ4"
+_LONGEST_PACKED = 1 << 30  # LZ4 counts bytes with 31 bits
 _HEADER = struct.Struct("<HiqI")  # length of target, partition, tick_ms, length of payload
 
 
@@ -25,26 +28,35 @@ class Frame:
 
 
 def to_payload(table: pa.Table) -> bytes:
-    """One Arrow IPC stream (LZ4) of the table, as one batch.
+    """One Arrow IPC stream of the table, as one batch, compressed with LZ4 as a whole.
 
-    Cost: one copy of the table; about 1 ms for 10,000 events.
+    Arrow would compress each buffer alone: four times the cost for tables of many columns, and more bytes.
+
+    Cost: one copy of the table; about 0.3 us an event in batches of 2,000.
     """
     sink = pa.BufferOutputStream()
-    with pa.ipc.new_stream(sink, table.schema, options=_OPTIONS) as writer:
+    with pa.ipc.new_stream(sink, table.schema) as writer:
         for batch in table.combine_chunks().to_batches():
             writer.write_batch(batch)
-    return bytes(sink.getvalue())
+    stream = sink.getvalue()
+    if stream.size > _LONGEST_PACKED:
+        return bytes(stream)
+    return b"".join((_PACKED.pack(_MAGIC, stream.size), _CODEC.compress(stream)))
 
 
 def from_payload(payload: bytes) -> pa.Table:
-    """Read what `to_payload` wrote.
+    """Read what `to_payload` wrote, now or in earlier versions (a stream whose buffers are compressed).
 
     Raises
     ------
-    pyarrow.ArrowInvalid
+    pyarrow.ArrowInvalid, OSError
         The bytes are no Arrow stream: a fault of ours, not of the data.
     """
-    with pa.ipc.open_stream(pa.py_buffer(payload)) as reader:
+    stream = pa.py_buffer(payload)
+    if payload[: len(_MAGIC)] == _MAGIC:
+        _, size = _PACKED.unpack_from(payload)
+        stream = _CODEC.decompress(stream[_PACKED.size :], size)
+    with pa.ipc.open_stream(stream) as reader:
         return reader.read_all()
 
 

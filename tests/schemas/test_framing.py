@@ -28,3 +28,13 @@ def test_tables_come_out_as_they_went_in(values: list[str | None]) -> None:
 def test_an_empty_table_keeps_its_schema() -> None:
     assert from_payload(to_payload(EVENT.empty())).schema.equals(EVENT.arrow)
     assert concat([], EVENT.arrow).schema.equals(EVENT.arrow)
+
+
+def test_payloads_of_earlier_versions_are_read() -> None:
+    table = pa.table({"value": ["a", None, "b" * 1000]})
+    sink = pa.BufferOutputStream()
+    with pa.ipc.new_stream(sink, table.schema, options=pa.ipc.IpcWriteOptions(compression="lz4")) as writer:
+        writer.write_table(table)
+    assert from_payload(bytes(sink.getvalue())).equals(table)
+    assert from_payload(to_payload(table)).equals(table)
+    assert len(to_payload(table)) < 1000

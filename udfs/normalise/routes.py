@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
+import numpy as np
 import pyarrow as pa
 import pyarrow.compute as pc
+from numpy.typing import NDArray
 
 __all__ = ["read_routes"]
 
@@ -40,6 +44,7 @@ _LONG_TOKEN = f"^{_TOKEN}{{20,}}$"
 _MIXED_TOKEN = f"^{_TOKEN}{{10,}}$"
 _SHORT_HASH = "^[0-9a-f]{7,15}$"
 _CODE = r"^[A-Z0-9]{2,}(?:-[A-Z0-9]{2,})+$"
+_SHORTEST_TOKEN, _LOCALE_LENGTH = 5, 6
 _VERB = r"^(?P<head>.+):(?P<tail>[A-Za-z][A-Za-z_-]*)$"
 _EXTENSION = r"^(?P<head>.+?)(?P<tail>\.[A-Za-z][A-Za-z0-9]{0,4})$"
 # '/7/' needs its closing slash, which the next number needs too: doubled, each has its own.
@@ -72,25 +77,56 @@ def _templates(paths: pa.Array) -> pa.Array:
 
 def _segments(segments: pa.Array) -> pa.Array:
     """Each distinct segment, or {id} in its place; a verb or a file extension behind an id stays."""
-    parts = pc.extract_regex(segments, _VERB)
+    is_id = _is_id(segments)
+    result = pc.if_else(pa.array(is_id), "{id}", segments)
+    # Few segments that are no ids have such an end: only those are taken apart.
+    tailed = np.flatnonzero(~is_id & pc.match_substring_regex(segments, "[:.]").to_numpy(zero_copy_only=False))
+    if not len(tailed):
+        return result
+    few = segments.take(pa.array(tailed))
+    parts = pc.extract_regex(few, _VERB)
     verb_head, verb = _field(parts, 0), _field(parts, 1)
-    parts = pc.extract_regex(segments, _EXTENSION)
+    parts = pc.extract_regex(few, _EXTENSION)
     file_head, extension = _field(parts, 0), _field(parts, 1)
-    result = pc.if_else(_is_id(file_head).fill_null(False), pc.binary_join_element_wise("{id}", extension, ""), segments)
-    result = pc.if_else(_is_id(verb_head).fill_null(False), pc.binary_join_element_wise("{id}:", verb, ""), result)
-    return pc.if_else(_is_id(segments), "{id}", result)
+    cut = pc.if_else(pa.array(_is_id(file_head)), pc.binary_join_element_wise("{id}", extension, ""), few)
+    cut = pc.if_else(pa.array(_is_id(verb_head)), pc.binary_join_element_wise("{id}:", verb, ""), cut)
+    mask = np.zeros(len(segments), bool)
+    mask[tailed] = True
+    return pc.replace_with_mask(result, pa.array(mask), cut)
 
 
-def _is_id(texts: pa.Array) -> pa.Array:
-    digit = pc.match_substring_regex(texts, r"\d.*\d")
-    letter = pc.match_substring_regex(texts, "[A-Za-z]")
-    both_cases = pc.and_(pc.match_substring_regex(texts, "[A-Z]"), pc.match_substring_regex(texts, "[a-z]"))
-    long_token = pc.and_(pc.match_substring_regex(texts, _LONG_TOKEN), pc.and_(digit, letter))
-    mixed_token = pc.and_(pc.match_substring_regex(texts, _MIXED_TOKEN), pc.and_(pc.match_substring_regex(texts, r"\d"), both_cases))
-    short = pc.or_(pc.match_substring_regex(texts, _SHORT_HASH), pc.match_substring_regex(texts, _CODE))
-    token = pc.or_(pc.or_(long_token, mixed_token), pc.and_(short, pc.and_(digit, letter)))
+def _is_id(texts: pa.Array) -> NDArray[Any]:
+    """bool[n]: whether each text is an id; null is none."""
+    lengths = pc.binary_length(texts).fill_null(0).to_numpy(zero_copy_only=False)
+    found: NDArray[Any] = pc.match_substring_regex(texts, _ID).fill_null(False).to_numpy(zero_copy_only=False).copy()
+    # What is no id by its form may be a token, if it is long enough.
+    rest = np.flatnonzero(~found & (lengths >= _SHORTEST_TOKEN))
     # es-419 is Spanish as spoken in Latin America.
-    return pc.or_(pc.and_not(pc.match_substring_regex(texts, _ID), pc.match_substring_regex(texts, _LOCALE)), token)
+    maybe_locale = np.flatnonzero(found & (lengths == _LOCALE_LENGTH))
+    if len(maybe_locale):
+        found[maybe_locale] = ~_matches(texts.take(pa.array(maybe_locale)), _LOCALE)
+    if len(rest):
+        found[rest] = _is_token(texts.take(pa.array(rest)))
+    return found
+
+
+def _is_token(texts: pa.Array) -> NDArray[Any]:
+    """bool[n]: whether each text is long and mixed; a token has a digit."""
+    result = np.zeros(len(texts), bool)
+    rows = np.flatnonzero(_matches(texts, r"\d"))
+    if not len(rows):
+        return result
+    texts = texts.take(pa.array(rows))
+    two_digits = _matches(texts, r"\d.*\d") & _matches(texts, "[A-Za-z]")
+    both_cases = _matches(texts, "[A-Z]") & _matches(texts, "[a-z]")
+    short = _matches(texts, _SHORT_HASH) | _matches(texts, _CODE) | _matches(texts, _LONG_TOKEN)
+    result[rows] = (short & two_digits) | (_matches(texts, _MIXED_TOKEN) & both_cases)
+    return result
+
+
+def _matches(texts: pa.Array, pattern: str) -> NDArray[Any]:
+    found: NDArray[Any] = pc.match_substring_regex(texts, pattern).to_numpy(zero_copy_only=False)
+    return found
 
 
 def _field(parts: pa.Array, place: int) -> pa.Array:
