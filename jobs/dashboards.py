@@ -18,14 +18,22 @@ import yaml
 from schemas.change import CHANGE
 from schemas.errors import ConfigError
 from schemas.event import DEAD_LETTER, EVENT
+from schemas.journey import JOURNEY, JOURNEY_STEP
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Record
+from schemas.service_graph import SERVICE_EDGE, SERVICE_GRAPH
 from schemas.transaction import TRANSACTION
 
 __all__ = ["DASHBOARDS", "VIEWS", "main", "render_all"]
 
 DASHBOARDS = Path(__file__).resolve().parent.parent / "dashboards"
-VIEWS: dict[str, Record] = {r.name: r for r in (EVENT, TRANSACTION, CHANGE, POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER)}
+VIEWS: dict[str, Record] = {
+    r.name: r
+    for r in (
+        *(EVENT, TRANSACTION, SERVICE_GRAPH, SERVICE_EDGE, JOURNEY_STEP, JOURNEY, CHANGE),
+        *(POINT, SCORE, ANOMALY, INCIDENT, BUDGET, LABEL, DEAD_LETTER),
+    )
+}
 """What panels may query: the views of the store, by name."""
 
 Json = dict[str, Any]
@@ -35,10 +43,10 @@ _PLUGIN_VERSION = "4.20.0"
 _WIDTH = 24  # columns of Grafana's grid
 # (query type, numeric format) as the data source saves them; the format decides how the rows become frames.
 _FORMATS = {"timeseries": ("timeseries", 0), "traces": ("traces", 3), "logs": ("logs", 2)}
-_PANEL_TYPES = {"stat", "timeseries", "table", "traces", "logs", "barchart"}
+_PANEL_TYPES = {"stat", "timeseries", "table", "traces", "logs", "barchart", "nodeGraph"}
 _PANEL_KEYS = {
     "title", "type", "size", "unit", "units", "description", "columns", "sql", "links", "field_links",
-    "thresholds", "stack", "style", "hidden", "bars", "empty_ok",
+    "thresholds", "stack", "style", "hidden", "bars", "empty_ok", "edges_sql", "colors",
 }  # fmt: skip
 
 
@@ -162,7 +170,7 @@ def _panels(file: str, definitions: list[Json]) -> list[Json]:
 
 def _validate(where: str, panel: Json) -> None:
     unknown = set(panel) - _PANEL_KEYS
-    missing = {"title", "type", "size", "description", "sql"} - set(panel)
+    missing = {"title", "type", "size", "description", "sql", *(["edges_sql"] if panel.get("type") == "nodeGraph" else [])} - set(panel)
     if unknown or missing:
         raise ConfigError(f"{where}: unknown keys {sorted(unknown)}, missing keys {sorted(missing)}", "see the panels beside it")
     if panel["type"] not in _PANEL_TYPES:
@@ -174,25 +182,29 @@ def _validate(where: str, panel: Json) -> None:
 
 
 def _panel(panel: Json) -> Json:
-    query_type, number = _FORMATS.get(panel["type"], ("table", 1))
+    # the node graph tells its two frames apart by their names
+    queries = {"nodes": panel["sql"], "edges": panel["edges_sql"]} if panel["type"] == "nodeGraph" else {"A": panel["sql"]}
     return {
         "type": panel["type"],
         "title": panel["title"],
         "description": _description(panel),
         "datasource": _SOURCE,
-        "targets": [
-            {
-                "refId": "A",
-                "datasource": _SOURCE,
-                "editorType": "sql",
-                "queryType": query_type,
-                "format": number,
-                "pluginVersion": _PLUGIN_VERSION,
-                "rawSql": panel["sql"],
-            }
-        ],
+        "targets": [_target(panel["type"], name, sql) for name, sql in queries.items()],
         "fieldConfig": {"defaults": _defaults(panel), "overrides": _overrides(panel)},
         "options": _OPTIONS[panel["type"]],
+    }
+
+
+def _target(panel_type: str, name: str, sql: str) -> Json:
+    query_type, number = _FORMATS.get(panel_type, ("table", 1))
+    return {
+        "refId": name,
+        "datasource": _SOURCE,
+        "editorType": "sql",
+        "queryType": query_type,
+        "format": number,
+        "pluginVersion": _PLUGIN_VERSION,
+        "rawSql": sql,
     }
 
 
@@ -231,6 +243,8 @@ def _overrides(panel: Json) -> list[Json]:
 
     for field, unit in panel.get("units", {}).items():
         add(field, "unit", unit)
+    for field, colour in panel.get("colors", {}).items():
+        add(field, "color", {"mode": "fixed", "fixedColor": colour})
     for field in panel.get("bars", ()):
         add(field, "custom.cellOptions", {"type": "gauge", "mode": "basic"})
     for field, links in panel.get("field_links", {}).items():
@@ -267,6 +281,8 @@ _OPTIONS: dict[str, Json] = {
     "barchart": {"legend": {**_LEGEND, "showLegend": False}, "orientation": "horizontal", "tooltip": {"mode": "single"}},
     "table": {"showHeader": True, "cellHeight": "sm"},
     "traces": {},
+    # the parts of a node's ring are the fields arc__*, coloured by the overrides of the panel's `colors`
+    "nodeGraph": {"nodes": {}, "edges": {}, "zoomMode": "cooperative"},
     "logs": {"showTime": True, "wrapLogMessage": True, "sortOrder": "Ascending", "enableLogDetails": True},
 }
 

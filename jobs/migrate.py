@@ -15,8 +15,10 @@ import pyarrow as pa
 from schemas.change import CHANGE
 from schemas.errors import StoreError
 from schemas.event import DEAD_LETTER, DEAD_LETTER_RETRY, EVENT
+from schemas.journey import JOURNEY, JOURNEY_STEP
 from schemas.point import ANOMALY, BUDGET, INCIDENT, LABEL, POINT, SCORE
 from schemas.record import Field, Record, text, time_us, u64
+from schemas.service_graph import SERVICE_EDGE, SERVICE_GRAPH
 from schemas.transaction import TRANSACTION
 
 __all__ = [
@@ -61,7 +63,8 @@ LOG_TEMPLATE = Record(
         text("example", "Message of one of them."),
     ),
 )
-VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, SERVICE_CALL, LOG_TEMPLATE)}
+_DERIVED = (SERVICE_CALL, SERVICE_GRAPH, SERVICE_EDGE, JOURNEY_STEP, JOURNEY, LOG_TEMPLATE)
+VIEWS: Mapping[str, Record] = {record.name: record for record in (*RECORDS, *_DERIVED)}
 """What readers may query, by name; a view has the columns of its record without `INTERNAL_COLUMNS`."""
 INTERNAL_COLUMNS = frozenset({"transaction_hash", "merged_into"})
 """Columns of tables that views leave out."""

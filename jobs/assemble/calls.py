@@ -82,8 +82,9 @@ def _calls(owner: I64, groups: int, words: pa.Array, numbers: tuple[npt.NDArray[
 
 
 def retries_of(rows: Records, group: I64, groups: int, tree: Tree) -> I64:
-    """How many calls of each transaction were made again: an earlier child of the same parent, of the same service, route and side,
-    failed and had ended when this one began.
+    """How many calls of each transaction were made again.
+
+    The child before it of the same parent, of the same service, route and side, failed and had ended when this one began.
 
     Cost: a sort of the children of parents that have a failed child: seldom any.
     """

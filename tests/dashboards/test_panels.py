@@ -133,6 +133,17 @@ def test_the_waterfall_holds_each_step_once_and_hangs_access_lines_under_the_roo
     assert starts[0] == _START_MS
 
 
+@pytest.mark.parametrize("chosen", [_CHOSEN, _UNCHOSEN], ids=["chosen", "all"])
+def test_the_service_graph_has_both_ends_of_every_edge_among_its_nodes(query: Query, chosen: dict[str, Any]) -> None:
+    panel = next(p for p in _DASHBOARDS["service-graph"]["panels"] if p["type"] == "nodeGraph")
+    nodes, edges = (query(expand(target["rawSql"], chosen, _OPTIONS, _TIME)) for target in panel["targets"])
+    assert [target["refId"] for target in panel["targets"]] == ["nodes", "edges"]
+    assert edges.names[:5] == ["id", "source", "target", "mainstat", "secondarystat"]
+    assert {"prod gateway>orders"} <= set(edges.column("id"))
+    assert {*edges.column("source"), *edges.column("target")} == set(nodes.column("id"))
+    assert edges.of_type(_NUMBER_TYPE) == ["mainstat", "secondarystat", "thickness", "detail__failed"]
+
+
 @pytest.mark.parametrize("panel", [pytest.param(p, id=p["title"]) for p in _DASHBOARDS["transaction"]["panels"]])
 def test_a_request_id_finds_the_same_as_the_transaction_id(query: Query, panel: dict[str, Any]) -> None:
     assert query(_sql(panel, _CHOSEN)) == query(_sql(panel, _CHOSEN | {"id": "r-0"}))
@@ -237,6 +248,14 @@ def _check_barchart(answer: Answer, panel: dict[str, Any]) -> None:
     assert answer.of_type(_NUMBER_TYPE) == answer.names[1:]
 
 
+def _check_node_graph(answer: Answer, panel: dict[str, Any]) -> None:
+    assert answer.names[:5] == ["id", "title", "subtitle", "mainstat", "secondarystat"]
+    assert answer.of_type("String") == ["id", "title", "subtitle"]
+    assert len(set(answer.column("id"))) == len(answer.rows)
+    rings = zip(answer.column("arc__ok"), answer.column("arc__failed"), strict=True)
+    assert all(math.isclose(sum(ring), 1.0) for ring in rings), "the parts of a ring make a whole"
+
+
 _CHECKS: dict[str, Callable[[Answer, dict[str, Any]], None]] = {
     "timeseries": _check_timeseries,
     "stat": _check_stat,
@@ -244,4 +263,5 @@ _CHECKS: dict[str, Callable[[Answer, dict[str, Any]], None]] = {
     "traces": _check_traces,
     "logs": _check_logs,
     "barchart": _check_barchart,
+    "nodeGraph": _check_node_graph,
 }
