@@ -53,7 +53,7 @@ def test_all_mistakes_are_told_each_with_its_place_and_what_was_meant(sql_dir: P
         flink / "score.sql",
         ("deviation_score(`value`, expected", "deviation_scor(`value`, expekted"),
         ("history_count >= min_history", "histry_count >= min_history"),
-        ("FROM warmed_up", "FROM warmd_up"),
+        ("FROM voted AS", "FROM votd AS"),
     )
     (flink / "functions.sql").write_text(
         (flink / "functions.sql").read_text() + "CREATE TEMPORARY FUNCTION mine AS 'udfs.registry.forest_scor' LANGUAGE PYTHON;\n"
@@ -72,7 +72,7 @@ def test_all_mistakes_are_told_each_with_its_place_and_what_was_meant(sql_dir: P
         f"{at('deviation_scor(')}: unknown function 'deviation_scor'; did you mean 'deviation_score'?",
         f"{at('expekted')}: unknown column 'expekted'; did you mean 'expected'?",
         f"{at('histry_count')}: unknown column 'histry_count'; did you mean 'history_count'?",
-        f"{at('warmd_up')}: unknown table 'warmd_up'; did you mean 'warmed_up'?",
+        f"{at('votd')}: unknown table 'votd'; did you mean 'voted'?",
     ]
 
 
@@ -81,7 +81,7 @@ def test_all_mistakes_are_told_each_with_its_place_and_what_was_meant(sql_dir: P
     [
         ("FROM points AS p", "FORM points AS p", "FORM|points"),
         ("c.rule.threshold", "c.rule.treshold", "treshold"),
-        ("deviation_weight * raw_deviation", "metric * raw_deviation", r"Cannot apply '\*'.*CAST"),
+        ("season_weight * COALESCE(season", "metric * COALESCE(season", r"Cannot apply '\*'.*CAST"),
         ("    revision,\n    emitted_ms\nFROM", "    emitted_ms\nFROM", "lacks revision"),
         (
             "    `value`,\n    weight,\n    score,",
