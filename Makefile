@@ -11,7 +11,9 @@ MVN := mvn -q -B -ntp -Dstyle.color=never
 SOURCES := jobs udfs schemas tests
 PIP := $(BIN)/pip install --quiet --disable-pip-version-check --require-hashes --no-build-isolation
 
-.PHONY: help setup fmt lint test test-fast test-flink e2e chaos demo bench scorecard fuzz golden up down zip lock clean
+COLLECTOR_BUILDER := v0.155.0
+
+.PHONY: help setup fmt lint test test-fast test-flink e2e chaos demo bench scorecard fuzz golden up down zip collector lock clean
 
 help:  ## Show this list
 	@awk -F ':.*## ' '/^[a-z0-9-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -96,6 +98,13 @@ down: setup  ## Stop the local stack
 
 zip: setup  ## build/anomasec.zip, for `flink run -pyfs`
 	@$(PY) -c 'from pathlib import Path; from jobs.submit import product_zip; print(product_zip(Path("build")))'
+
+collector:  ## build/collector/otelcol, the OpenTelemetry Collector of the tests and `make bench` (needs Go)
+	@command -v go >/dev/null || { echo "anomasec: there is no Go, which builds the collector; install Go 1.25 or later" >&2; exit 2; }
+	@mkdir -p build/collector
+	@GOBIN=$$PWD/build/collector GOFLAGS=-buildvcs=false go install go.opentelemetry.io/collector/cmd/builder@$(COLLECTOR_BUILDER)
+	@CGO_ENABLED=0 GOFLAGS="-buildvcs=false -p=$${GO_JOBS:-1}" build/collector/builder --config docker/collectors/builder.yaml --ldflags="-s -w"
+	@echo "ready: build/collector/otelcol"
 
 lock:  ## Resolve the requirements anew (needs uv)
 	@uv pip compile --quiet --generate-hashes --python-version 3.11 --no-emit-index-url --no-emit-find-links --custom-compile-command "make lock" requirements/build.in -o requirements/build.txt
