@@ -29,6 +29,7 @@ _STRINGS = (
     "parent_span_id",
 )
 _NUMBERS = ("timestamp", "duration_ms", "http_response_body_size", "is_duplicate")
+_LOGGED = ["environment", "service_name", "log_template", "timestamp", "is_duplicate"]
 _ENTITY = ["environment", "entity_kind", "entity", "window_start"]
 _SIZES = ["request_count", *(f"error_count_{category}" for category in ERROR_CATEGORIES), "response_bytes"]
 
@@ -60,12 +61,18 @@ def combine(events: pa.Table, transactions: pa.Table, knobs: Knobs) -> pa.Table:
     rows = pl.concat([_entity(grouped, "environment"), _entity(grouped, "service"), _entity(grouped, "route")])
     counts = rows.group_by(_ENTITY).agg(*_count_columns())
     durations = _histogram(rows.filter(pl.col("bucket").is_not_null()), "duration")
-    closed = _closed_transactions(transactions, finest_us)
-    parts = counts.join(durations, on=_ENTITY, how="left").join(_histogram(closed, "transaction"), on=_ENTITY, how="full", coalesce=True)
-    clients = _clients(requests, knobs.measure_client_widths[0] * 1_000_000)
-    calls = _calls(transactions, knobs.measure_client_widths[0] * 1_000_000)
-    templates = _templates(events, knobs.measure_client_widths[0] * 1_000_000)
-    return _finish(pl.concat([parts, clients, calls, templates], how="diagonal"))
+    parts = [counts.join(durations, on=_ENTITY, how="left")]
+    client_us = knobs.measure_client_widths[0] * 1_000_000
+    # What is not there need not be grouped: each step costs as much as some hundred events.
+    if transactions.num_rows:
+        closed = _histogram(_closed_transactions(transactions, finest_us), "transaction")
+        parts = [parts[0].join(closed, on=_ENTITY, how="full", coalesce=True), _calls(transactions, client_us)]
+    if (requests["client"] != "").any():
+        parts.append(_clients(requests, client_us))
+    is_log = pc.equal(events.column("kind"), "log")
+    if pc.any(is_log).as_py():
+        parts.append(_templates(events.select(_LOGGED).filter(is_log), client_us))
+    return _finish(pl.concat(parts, how="diagonal"))
 
 
 def _requests(events: pa.Table) -> pl.DataFrame:
@@ -194,11 +201,9 @@ def _calls(transactions: pa.Table, finest_us: int) -> pl.DataFrame:
     )
 
 
-def _templates(events: pa.Table, finest_us: int) -> pl.DataFrame:
+def _templates(logs: pa.Table, finest_us: int) -> pl.DataFrame:
     """Log records by template, as 'service template': counts only. The knob measure_max_series bounds how many are remembered."""
-    wanted = ["kind", "environment", "service_name", "log_template", "timestamp", "is_duplicate"]
-    is_log = pc.equal(events.column("kind"), "log")
-    frame = pl.DataFrame(pl.from_arrow(events.select(wanted).filter(is_log)))
+    frame = pl.DataFrame(pl.from_arrow(logs))
     return (
         frame.filter((pl.col("log_template").fill_null("") != "") & ~pl.col("is_duplicate").fill_null(value=False))
         .filter(pl.col("timestamp").is_not_null())
