@@ -9,7 +9,7 @@ from __future__ import annotations
 from udfs.formats.dialect import Dialect
 from udfs.formats.plain_json import LOOSE, PLAIN_JSON
 
-__all__ = ["APACHE_JSON"]
+__all__ = ["APACHE_JSON", "GROK_JSON"]
 
 APACHE_JSON = Dialect(
     "apache_json",
@@ -49,3 +49,22 @@ APACHE_JSON = Dialect(
     is_access=True,
     loose=LOOSE - {"status", "bytes", "size", "duration", "method", "path", "uri", "url"},
 )
+
+GROK_JSON = Dialect(
+    "grok_json",
+    (frozenset({"clientip", "verb", "response"}),),
+    {
+        "@timestamp": "timestamp",
+        "timestamp": "timestamp",
+        "verb": "http_request_method",
+        "request": "url_path",
+        "response": "http_response_status_code",
+        "bytes": "http_response_body_size",
+        "clientip": "client_address",
+        "agent": "user_agent_original",
+        "auth": "user_id",
+        "request_id": "request_id",
+    },
+    is_access=True,
+)
+"""What Logstash makes of an access line: https://github.com/logstash-plugins/logstash-patterns-core, COMBINEDAPACHELOG (legacy names)."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from udfs.formats.akamai_json import AKAMAI_JSON
-from udfs.formats.apache_json import APACHE_JSON
+from udfs.formats.apache_json import APACHE_JSON, GROK_JSON
 from udfs.formats.apigee_json import APIGEE_JSON
 from udfs.formats.app_json import APP_DIALECTS
 from udfs.formats.aws_apigateway import AWS_APIGATEWAY
@@ -48,6 +48,7 @@ DIALECTS: tuple[Dialect, ...] = (
     NGINX_JSON,
     ENVOY_JSON,
     APACHE_JSON,
+    GROK_JSON,
     *APP_DIALECTS,
     PLAIN_JSON,
 )

@@ -24,8 +24,10 @@ _HINT = r"^(?:[\w.-]+\.log\.\S+ )?\d{4}-\d\d-\d\d \d\d:\d\d:\d\d[.,]\d+ \d+ [A-Z
 _LINE = (
     r"^(?:[\w.-]+\.log\.\S+ )?(?P<time>[^ ]+ [^ ]+) \d+ (?P<severity>[A-Z]+) [^ ]+ \[(?P<context>[^\]]*)\]"
     r" (?P<client>[^ \"]+(?:, ?[^ \"]+)*) \"(?P<request>.*?)\""
-    r" status: (?P<status>\d{3}) len: (?P<size>\d{1,18}) time: (?P<seconds>\d+(?:\.\d+)?)(?: microversion: .*)?$"
+    r" status: (?P<status>\d{3}) len: (?P<size>\d{1,18}|-)(?: microversion: [^ ]+)? time: (?P<seconds>\d+(?:\.\d+)?)"
+    r"(?: microversion: .*)?$"
 )
+_NO_PROTOCOL = r"^([A-Z]{3,10} /[^ ]*)$"
 
 
 def looks_like(lines: pa.Array) -> pa.Array:
@@ -37,10 +39,12 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     """Access events of lines, and which lines (bool[n]) were of the format at all. Cost: 1.5 us a line."""
     cut = cut_lines(lines, index, _quick, _LINE)
     fields = cut.fields
+    # Under WSGI servers the request line is logged without its protocol.
+    request = pc.replace_substring_regex(fields["request"], _NO_PROTOCOL, r"\1 HTTP/1.1")
     parsed = start_access(
         cut.line,
         "openstack_api",
-        request=fields["request"],
+        request=request,
         status=fields["status"],
         size=fields["size"],
         duration=fields["seconds"],

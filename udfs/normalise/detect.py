@@ -23,7 +23,9 @@ from udfs.normalise.settings import NormaliseSettings
 __all__ = ["read_lines"]
 
 _JSON = rb"^[ \t]*(?:{|\[[ \t]*(?:[{\[\"\]]|-?\d+[,\]]))"
+_BYTE_ORDER = "\ufeff".encode()
 _NO_LINES = np.zeros(0, np.int64)
+_LINES = frozenset({"log", "message", "textPayload"})
 _MOST_ENVELOPES = 3
 
 
@@ -47,6 +49,9 @@ def read_lines(
         return []
     is_json = pc.starts_with(lines, b"{")
     if not pc.all(is_json).as_py():
+        marked = pc.starts_with(lines, _BYTE_ORDER)
+        if pc.any(marked).as_py():  # a file of Windows' tools starts with it
+            lines = pc.if_else(marked, pc.binary_slice(lines, len(_BYTE_ORDER), 2**62), lines)
         # An object or array may be indented; '[' starts lines of text formats much more often.
         is_json = pc.match_substring_regex(lines, _JSON.decode())
     json_rows = np.flatnonzero(is_json.to_numpy(zero_copy_only=False))
@@ -151,7 +156,7 @@ def _read_known_values(values: list[dict[str, Any]], rows: NDArray[Any], setting
     if not values:
         return []
     # An export has few keys, an event has many: most batches are ruled out by their lengths.
-    shipped = [place for place, value in enumerate(values) if ("log" in value or "message" in value) and is_shipped(value)] if depth else []
+    shipped = [place for place, value in enumerate(values) if not _LINES.isdisjoint(value) and is_shipped(value)] if depth else []
     if shipped:
         return _read_shipped(values, rows, settings, np.array(shipped), depth)
     packed = [place for place, value in enumerate(values) if "logEvents" in value and is_subscription(value)] if depth else []
