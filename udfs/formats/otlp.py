@@ -252,8 +252,7 @@ def _ids(values: list[Any], digits: int) -> Ids:
         ids = pa.array(values, pa.string())
     except (pa.ArrowTypeError, pa.ArrowInvalid):
         ids = pa.array([v if isinstance(v, str) else None if v is None else str(v) for v in values], pa.string())
-    fine = pc.match_substring_regex(ids, f"^[0-9a-f]{{{digits}}}$").fill_null(True)
-    odd = np.flatnonzero(~fine.to_numpy(zero_copy_only=False)).tolist()
+    odd = _odd_ids(ids, digits)
     broken: NDArray[Any] | None = None
     if odd:
         fixed = ids.to_pylist()
@@ -264,6 +263,19 @@ def _ids(values: list[Any], digits: int) -> Ids:
         ids = pa.array(fixed, pa.string())
     zeros = pc.equal(ids, "0" * digits)
     return Ids(pc.if_else(zeros, "", ids) if pc.any(zeros).as_py() else ids, broken)
+
+
+def _odd_ids(ids: pa.Array, digits: int) -> list[int]:
+    """Rows that are neither null nor as many lower-case hexadecimal digits; '' counts as odd."""
+    lengths = pc.min_max(pc.binary_length(ids)).as_py()
+    start, stop = ids.offset, ids.offset + len(ids)
+    if lengths["min"] == lengths["max"] == digits:
+        offsets = np.frombuffer(ids.buffers()[1], np.int32)
+        if not ids.buffers()[2].to_pybytes()[int(offsets[start]) : int(offsets[stop])].translate(None, b"0123456789abcdef"):
+            return []
+    fine = pc.match_substring_regex(ids, f"^[0-9a-f]{{{digits}}}$").fill_null(True)
+    odd: list[int] = np.flatnonzero(~fine.to_numpy(zero_copy_only=False)).tolist()
+    return odd
 
 
 def _id(text: str, digits: int) -> str | None:

@@ -10,6 +10,7 @@ import pyarrow.compute as pc
 
 from udfs.formats.values.identities import read_trace_headers
 from udfs.hashing import hash_strings, hex_ids
+from udfs.normalise.split import holds_any
 
 __all__ = ["IDENTITIES", "drop_identities", "read_headers", "transaction_identity"]
 
@@ -18,6 +19,7 @@ IDENTITIES = ("request_id", "trace_id")
 _SOURCES = ("topic", "environment", "service_name", "format")
 # What every trace header has, and UUIDs and other request ids have not: they are far more frequent, and not worth a closer look.
 _HEADER = r"[0-9A-Fa-f]{16}-[0-9A-Fa-f]{16}|:[0-9A-Fa-f]{1,16}:|%3A|[/;|]|1-[0-9A-Fa-f]{8}-"
+_HEADER_SIGNS = b"-:%/;|"
 _NO_TEXT = pa.scalar(None, pa.string())
 
 
@@ -31,6 +33,9 @@ def read_headers(columns: dict[str, pa.Array]) -> None:
         if name not in columns:
             continue
         texts = columns[name]
+        # Hexadecimal ids have nothing of a header: most columns need no pattern.
+        if not holds_any(texts, _HEADER_SIGNS):
+            continue
         odd = pc.match_substring_regex(texts, _HEADER).fill_null(False)
         if not pc.any(odd).as_py():
             continue

@@ -26,7 +26,7 @@ from udfs.normalise.log_templates import fill_templates
 from udfs.normalise.messages import Messages, find_messages
 from udfs.normalise.redact import redact_texts
 from udfs.normalise.settings import NormaliseSettings
-from udfs.normalise.split import Lines, split_lines
+from udfs.normalise.split import Lines, holds_any, split_lines
 from udfs.normalise.topics import read_by_topic
 
 __all__ = ["NormaliseOut", "NormaliseSettings", "normalise"]
@@ -208,6 +208,7 @@ def _kept(result: Parsed) -> NDArray[Any] | None:
 
 
 def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Part:
+    result = _without_refused(result)
     n = len(result.line)
     columns = result.columns
     columns.update(source.columns(result.line, result.position))
@@ -230,7 +231,17 @@ def _events(result: Parsed, source: _Source, settings: NormaliseSettings) -> _Pa
     identity = pa.table({name: columns[name] for name in ("request_id", "trace_id", "kind", "topic", "partition", "offset", "line_index")})
     columns["transaction_id"], columns["transaction_hash"] = transaction_identity(identity)
     arrays = [_cast(columns[f.name], f.type) if f.name in columns else pa.nulls(n, f.type) for f in EVENT.arrow]
-    return _part(pa.Table.from_arrays(arrays, schema=EVENT.arrow), result, _kept(result))
+    return _part(pa.Table.from_arrays(arrays, schema=EVENT.arrow), result, None)
+
+
+def _without_refused(result: Parsed) -> Parsed:
+    """The rows that are events: dropped while there are but the columns that were read."""
+    keep = _kept(result)
+    if keep is None:
+        return result
+    mask = pa.array(keep)
+    position = None if result.position is None else result.position[keep]
+    return Parsed(result.line[keep], {name: column.filter(mask) for name, column in result.columns.items()}, position=position)
 
 
 def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
@@ -239,8 +250,7 @@ def _cast(array: pa.Array, kind: pa.DataType) -> pa.Array:
 
 def _lower_hex(ids: pa.Array) -> pa.Array:
     """Ids of hex digits in lower case; others (an ALB's 'Root=...') keep theirs."""
-    upper = pc.match_substring_regex(ids, "[A-F]")
-    if not pc.any(upper).as_py():
+    if not holds_any(ids, b"ABCDEF"):
         return ids
     is_hex = pc.match_substring_regex(ids, "^[0-9a-fA-F]+$")
     return pc.if_else(is_hex, pc.ascii_lower(ids), ids)
