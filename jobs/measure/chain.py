@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from jobs.measure.baseline import WARM_UP, BaselineColumns
 from jobs.measure.emitted import Emitted
+from jobs.measure.loan import LEAST_OWN, lend
 from jobs.measure.metrics import (
     CATEGORY_RATIOS,
     ERROR_RATIO,
@@ -30,6 +31,8 @@ ALIVE_WINDOWS = 12
 """A series without requests is emitted as 0 for this many windows after its last request, then falls silent."""
 _SEASONAL_FROM_S = 60
 """Narrower windows do not learn the time of day: a quarter of an hour of them fills the history anyway."""
+Families = Callable[[NDArray[Any]], tuple[NDArray[Any], NDArray[Any]]]
+"""From entity hashes to the numbers that siblings share, from near to far; see `EntityNames.families`."""
 _NONE = np.zeros(0, np.uint64)
 
 
@@ -51,6 +54,8 @@ class WindowChain:
 
     def __init__(self, name: str, widths_s: tuple[int, ...], wait_us: int, horizon_us: int, history: int, details: bool) -> None:
         self.name = name
+        self.families: Families | None = None
+        """Tells siblings, which lend to young series; None = nobody lends."""
         self.widths_s = widths_s
         self.pools = [SeriesPool(history, seasonal=details and width >= _SEASONAL_FROM_S) for width in widths_s]
         self.cursors: list[int | None] = [None] * len(widths_s)
@@ -230,7 +235,8 @@ class WindowChain:
         def chance(expected: NDArray[Any]) -> NDArray[Any]:
             return spread_floor(timely.metrics, possible(timely.metrics, expected), timely.weights, width_s)
 
-        baseline = pool.push(rows[in_order], times[in_order], timely.values, chance).at(in_order, len(keys))
+        lent = self._lent(pool, rows[in_order])
+        baseline = pool.push(rows[in_order], times[in_order], timely.values, chance, lent).at(in_order, len(keys))
         baseline = replace(
             baseline,
             expected=possible(points.metrics, baseline.expected),
@@ -241,6 +247,16 @@ class WindowChain:
         seen = points.values != 0
         pool.mark_seen(rows[seen], times[seen])
         return Emitted.of(keys, points, baseline, np.where(in_order, pool["count"][rows] - 1, -1))
+
+    def _lent(self, pool: SeriesPool, rows: NDArray[Any]) -> NDArray[Any] | None:
+        count = pool["count"][rows]
+        young = np.flatnonzero((count >= LEAST_OWN) & (count < WARM_UP))
+        if self.families is None or not len(young):
+            return None
+        lent = np.full((len(rows), 2), np.nan)
+        ratios = np.isin(pool["metric"], (ERROR_RATIO, *CATEGORY_RATIOS))
+        lent[young] = lend(pool, rows[young], self.families(pool["entity"]), ratios)
+        return lent
 
     def _wanted(self, i: int, start: int, keys: NDArray[Any], points: WindowMetrics) -> NDArray[Any]:
         """Rows that are worth a point: on-demand metrics only while they were other than 0 within their look-back."""

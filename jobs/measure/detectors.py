@@ -35,6 +35,8 @@ _HEAD_START = 12
 """The spread of the warm-up counts as this many points."""
 _CLIP = 100.0
 """A point counts at most as if it were this many times the usual: an incident does not become the norm."""
+_GROWTH = 0.25
+"""Nor does one in the first minutes of a series, when every point weighs much: one point raises the usual by this share at most."""
 _RELATIVE_FLOOR = 0.002
 """Share of the size of the series below which no distance is usual: flat series jitter."""
 _ABSOLUTE_FLOOR = 1e-12
@@ -86,6 +88,7 @@ def advance(memory: Memory, value: Any, base: Any, floor: Any, maximum: Any, min
     Distance per detector, about 1 where all is as usual. Cost: about 3 us for floats, 0.3 us per series in arrays of thousands.
     """
     gain = maximum(1.0 / (memory.judged + _HEAD_START + 1.0), 1.0 / _MEMORY)
+    clip = minimum(1.0 + _GROWTH / gain, _CLIP)
     distances = _step(memory, value - base)
     memory.size = memory.size + gain * (abs(value) - memory.size)
     memory.judged = memory.judged + 1.0
@@ -98,7 +101,7 @@ def advance(memory: Memory, value: Any, base: Any, floor: Any, maximum: Any, min
         quick = quick + _QUICK_SHARE * (square - quick)
         calm = calm + _CALM_SHARE * (square - calm)
         memory.energy[2 * k], memory.energy[2 * k + 1] = quick, calm
-        memory.usual[k] = memory.usual[k] + gain * (minimum(distance, _CLIP * usual) - memory.usual[k])
+        memory.usual[k] = memory.usual[k] + gain * (minimum(distance, clip * usual) - memory.usual[k])
         excesses.append(0.5 * (root(quick) + root(calm)))
     return excesses
 
@@ -120,18 +123,19 @@ def amend(memory: Memory, old: Any, new: Any, base: Any, floor: Any, age: Any) -
     before.noise = np.maximum(memory.noise - _NOISE_SHARE * np.abs(was - before.fast), 0.0) / (1 - _NOISE_SHARE)
     other = Memory(memory.judged, memory.size, before.fast, before.slow, before.noise, [], [])
     gain = np.maximum(1.0 / (memory.judged - age + _HEAD_START), 1.0 / _MEMORY)
+    clip = np.minimum(1.0 + _GROWTH / gain, _CLIP)
     excesses = []
     for k, (distance_was, distance) in enumerate(zip(_step(before, was), _step(other, now), strict=True)):
         learned = memory.usual[k]
         # what was usual before the old value: the larger of what gives this by its distance, and by the clip
-        unlearned = np.maximum((learned - gain * distance_was) / (1.0 - gain), learned / (1.0 + (_CLIP - 1.0) * gain))
+        unlearned = np.maximum((learned - gain * distance_was) / (1.0 - gain), learned / (1.0 + (clip - 1.0) * gain))
         usual = np.maximum(np.maximum(unlearned, _RELATIVE_FLOOR * memory.size), np.maximum(_PER_SPREAD[k] * floor, _ABSOLUTE_FLOOR))
         more = (distance / (usual + _CEILING * distance)) ** 2 - (distance_was / (usual + _CEILING * distance_was)) ** 2
         quick, calm = memory.energy[2 * k], memory.energy[2 * k + 1]
         excesses.append(0.5 * sum(np.sqrt(np.maximum(e + w * more, 0.0)) for e, w in ((quick, _QUICK_SHARE), (calm, _CALM_SHARE))))
         memory.energy[2 * k] = np.maximum(quick + _QUICK_SHARE * (1 - _QUICK_SHARE) ** age * more, 0.0)
         memory.energy[2 * k + 1] = np.maximum(calm + _CALM_SHARE * (1 - _CALM_SHARE) ** age * more, 0.0)
-        memory.usual[k] = unlearned + gain * (np.minimum(distance, _CLIP * usual) - unlearned)
+        memory.usual[k] = unlearned + gain * (np.minimum(distance, clip * usual) - unlearned)
     memory.fast = memory.fast + _STEP_SHARE * (1 - _STEP_SHARE) ** age * (now - was)
     memory.slow = memory.slow + _DRIFT_SHARE * (1 - _DRIFT_SHARE) ** age * (now - was)
     return excesses

@@ -26,6 +26,7 @@ class EntityNames:
     def __init__(self) -> None:
         self._table = _SCHEMA.empty_table()
         self._dirty: set[int] = set()
+        self._families: tuple[NDArray[Any], NDArray[Any]] | None = None
         self._index()
 
     def __len__(self) -> int:
@@ -52,6 +53,20 @@ class EntityNames:
         frame = pl.DataFrame(pl.from_arrow(self._table.select(_COLUMNS))).filter(pl.col("entity_kind") == "route")
         counts = frame.group_by("environment", pl.col("entity").str.split(" ").list.first().alias("service")).len()
         return {(environment, service): count for environment, service, count in counts.iter_rows()}
+
+    def families(self, hashes: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Numbers that siblings share, int64[n] each, -1 = not known: of the same kind and service, then of the same kind."""
+        if not len(self):
+            return np.full(len(hashes), -1), np.full(len(hashes), -1)
+        if self._families is None:
+            frame = pl.DataFrame(pl.from_arrow(self._table.select(_COLUMNS)))
+            kind = frame["entity_kind"].rank("dense").to_numpy().astype(np.int64)
+            service = frame.select(pl.concat_str("entity_kind", pl.col("entity").str.split(" ").list.first(), separator=" "))
+            self._families = service.to_series().rank("dense").to_numpy().astype(np.int64), kind
+        at = np.minimum(np.searchsorted(self._hashes, hashes), len(self) - 1)
+        known, row = self._hashes[at] == hashes, self._order[at]
+        near, far = self._families
+        return np.where(known, near[row], -1), np.where(known, far[row], -1)
 
     def names(self, hashes: NDArray[Any]) -> list[pa.ChunkedArray]:
         """Columns environment, entity_kind and entity of the entities, all of which must be known."""
@@ -89,3 +104,4 @@ class EntityNames:
         hashes = self._table.column("entity_hash").to_numpy()
         self._order = np.argsort(hashes)
         self._hashes = hashes[self._order]
+        self._families = None

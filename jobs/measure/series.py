@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from jobs.measure.baseline import BLOCK, BLOCKS, LARGEST, BaselineColumns, expected_values, long_medians, middle, spreads
 from jobs.measure.detectors import DETECTORS
 from jobs.measure.judgement import empty_memory, judge, rejudge
+from jobs.measure.loan import borrow
 from jobs.measure.seasonality import SLOT_US, SLOTS, between, fold
 from jobs.measure.segment import pack, unpack
 
@@ -78,7 +79,12 @@ class SeriesPool:
         self._fields["values"][rows] = np.where(np.arange(self.history) < known[:, None], 0.0, np.nan)
 
     def push(
-        self, rows: NDArray[Any], times_us: NDArray[Any], values: NDArray[Any], floor: Callable[[NDArray[Any]], NDArray[Any]] | None = None
+        self,
+        rows: NDArray[Any],
+        times_us: NDArray[Any],
+        values: NDArray[Any],
+        floor: Callable[[NDArray[Any]], NDArray[Any]] | None = None,
+        lent: NDArray[Any] | None = None,
     ) -> BaselineColumns:
         """Baselines of one new point of each of these (distinct) series, which then becomes part of their past.
 
@@ -88,19 +94,23 @@ class SeriesPool:
         times_us : int64[n]
         values : float64[n]; one that is not finite (or beyond LARGEST) has no baseline and leaves no trace
         floor : from what is expected to the standard deviation that chance alone gives; all of n points, or NaN; None = 0
+        lent : float64[n, 2], what siblings lend to series that are too young to judge themselves, see `peers.lend`; None = nothing
 
         Cost: about 7 us per point.
         """
         usable = np.abs(values) < LARGEST
         if not usable.all():
             within = None if floor is None else lambda expected: floor(_placed(expected, usable))[usable]
-            return self.push(rows[usable], times_us[usable], values[usable], within).at(usable, len(values))
+            loan = None if lent is None else lent[usable]
+            return self.push(rows[usable], times_us[usable], values[usable], within, loan).at(usable, len(values))
         f = self._fields
         now = self._season(rows, times_us, values)
         history = f["values"][rows]
         seasons = f["seasons"][rows].astype(np.float64) if self.seasonal else np.full(history.shape, np.nan)
         expected, count = expected_values(history, seasons, now)
         spread = spreads(history, seasons, now, expected, long_medians(f["medians"][rows].astype(np.float64)))
+        if lent is not None:
+            borrow(lent, history, expected, spread, count)
         previous = f["latest"][rows]
         slot = f["count"][rows] % self.history
         f["values"][rows, slot] = values

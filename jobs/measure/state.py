@@ -34,6 +34,8 @@ class MeasureState:
         self.cumulative = CumulativeSeries(knobs.measure_max_series)
         """Newest counters of cumulative metrics."""
         self.names = EntityNames()
+        for chain in self.chains:
+            chain.families = lambda hashes: self.names.families(hashes)
         self.future_dropped = 0
         """Requests dated further ahead of the broker clock than the late horizon: a broken clock, not counted in any window."""
         self.routes_folded = 0

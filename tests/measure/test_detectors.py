@@ -83,6 +83,13 @@ def test_an_incident_of_hours_does_not_become_what_is_usual() -> None:
     assert known.spread[5_900] < 4
 
 
+def test_an_incident_in_the_first_minutes_of_a_series_does_not_become_what_is_usual() -> None:
+    values = np.concatenate([_noise(24), np.full(2, 300.0)])
+    known = _judged(values, 5_000_000)
+    assert known.season_surprise[24] > 3
+    assert known.season_surprise[25] > 4
+
+
 @pytest.mark.parametrize("values", [np.zeros(500), np.full(500, 7.0), np.full(500, -3e9)], ids=["zeros", "flat", "far below zero"])
 def test_a_flat_series_never_surprises_until_it_moves(values: NDArray[Any]) -> None:
     values = values.copy()
