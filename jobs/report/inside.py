@@ -182,9 +182,7 @@ def _asks_for(caller: Step, callee: Step) -> bool:
     return caller.span_kind in _CALLING and bool(callee.service) and caller.server_address.split(":")[0].split(".")[0] == callee.service
 
 
-def _critical(
-    steps: Sequence[Step], parent: Sequence[int], children: Sequence[Sequence[int]], start: Times, end: Times
-) -> set[int]:
+def _critical(steps: Sequence[Step], parent: Sequence[int], children: Sequence[Sequence[int]], start: Times, end: Times) -> set[int]:
     """From the end of the longest root backwards: of what runs, the child that ended last is what was waited for."""
     roots = [i for i, p in enumerate(parent) if p < 0 and not steps[i].is_log]
     if not roots:

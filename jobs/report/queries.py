@@ -315,7 +315,8 @@ class Store:
         rows = self.rows(
             f"""SELECT span_id, parent_span_id, service_name, http_request_method, http_route, span_name,
                        ifNull(duration_ms, 0) AS duration, {_SECONDS.format("timestamp")} AS at,
-                       http_response_status_code AS status, error_category
+                       http_response_status_code AS status, error_category, span_kind, k8s_pod_name, server_address, environment, kind,
+                       substring(body, 1, 80) AS message
                 FROM events WHERE transaction_id = {{id:String}} AND NOT is_duplicate ORDER BY timestamp LIMIT 60""",
             id=transaction_id,
         )
@@ -324,11 +325,16 @@ class Store:
                 span_id=row["span_id"],
                 parent_span_id=row["parent_span_id"],
                 service=row["service_name"],
-                name=f"{row['http_request_method']} {row['http_route']}".strip() or row["span_name"],
+                name=f"{row['http_request_method']} {row['http_route']}".strip() or row["span_name"] or row["message"],
                 start_ms=(row["at"] - start_s) * 1000,
                 duration_ms=row["duration"],
                 status=row["status"],
                 is_error=bool(row["error_category"]),
+                span_kind=row["span_kind"],
+                host=row["k8s_pod_name"],
+                server_address=row["server_address"],
+                environment=row["environment"],
+                is_log=row["kind"] == "log",
             )
             for row in rows
         ]

@@ -89,3 +89,20 @@ def test_children_stand_below_their_parent_and_are_indented() -> None:
 def test_a_circle_of_parents_still_shows_every_event() -> None:
     svg = drawn(waterfall([bar("a", "b", 0), bar("b", "a", 1), bar("c", "c", 2), bar("", "", 3)]))
     assert len([node for node in svg.iter("rect")]) == 4
+
+
+def test_what_times_suggest_is_dashed_and_the_critical_path_is_framed() -> None:
+    lines = [Bar("", "", name, "GET /", start, length, 200, False) for name, start, length in (("edge", 0, 90), ("shop", 5, 80))]
+    svg = drawn(waterfall(lines))
+    assert ["inferred" in node.get("class", "") for node in svg.iter("rect")] == [False, True]
+    assert ["critical" in node.get("class", "") for node in svg.iter("rect")] == [True, False]
+    assert [node.text or "" for node in svg.iter("text") if "name" in node.get("class", "")][1].startswith("? shop")
+
+
+def test_a_wrong_clock_is_corrected_and_the_logged_time_is_told() -> None:
+    half = Bar("b", "a", "shop", "POST /pay", 10.0, 20.0, None, False, "client", "h1")
+    svg = drawn(waterfall([Bar("a", "", "shop", "GET /", 0.0, 50.0, 200, False, "server", "h1"), half,
+                           Bar("c", "b", "pay", "POST /pay", 715.0, 10.0, 200, False, "server", "h2")]))  # fmt: skip
+    told = [node.text or "" for node in svg.iter("title")]
+    assert "-700.0 ms added (logged 715.0 ms" in told[2]
+    assert "starts after 15 ms" in told[2]
