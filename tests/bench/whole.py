@@ -18,7 +18,7 @@ from jobs.stack.topics import create_topics
 from jobs.submit import submit
 from tests.bench.cpu import cpu_seconds, peak_memory_mb, tree
 
-__all__ = ["Result", "measure_whole"]
+__all__ = ["Result", "measure_topic", "measure_whole"]
 
 _PARTS = ("kafka", "store", "jobmanager", "taskmanager")
 
@@ -40,12 +40,19 @@ class Result:
 
 def measure_whole(stack: Stack, lines: int, lines_per_message: int, job: str, parallelism: int) -> Result:
     """Fill a topic, then let the job read it to the end."""
-    result = Result(lines, lines_per_message)
     config = _config(stack.config(), f"bench{lines_per_message}x{lines}", parallelism)
     before = cpu_seconds(tree(_pid(stack, "kafka")))
     truth = _fill(config, lines, lines_per_message)
     after = cpu_seconds(tree(_pid(stack, "kafka")))
     append = sum(after.values()) - sum(before.values())
+    result = measure_topic(stack, config, truth, job, lines_per_message)
+    result.cpu_s_per_million["broker (append)"] = append / truth.lines_sent * 1e6
+    return result
+
+
+def measure_topic(stack: Stack, config: Config, truth: Truth, job: str, lines_per_message: int) -> Result:
+    """Let the job read a topic that is filled already, to its end."""
+    result = Result(truth.lines_sent, lines_per_message)
     client = config.clickhouse.client(database="default")
     migrate(client, config.clickhouse.database)
     job_id = submit(config, job, from_beginning=True)
@@ -59,9 +66,9 @@ def measure_whole(stack: Stack, lines: int, lines_per_message: int, job: str, pa
     first = next(s for s in samples if s[1] >= 0.1 * truth.valid_lines)
     last = next(s for s in samples if s[1] >= 0.9 * truth.valid_lines)
     done = last[1] - first[1]
-    result.lines_per_s = done / (last[0] - first[0])
-    result.cpu_s_per_million = {name: (last[2][name] - first[2].get(name, 0.0)) / done * 1e6 for name in last[2]}
-    result.cpu_s_per_million["broker (append)"] = append / truth.lines_sent * 1e6
+    if done:  # none: so few lines that they came in one step
+        result.lines_per_s = done / (last[0] - first[0])
+        result.cpu_s_per_million = {name: (last[2][name] - first[2].get(name, 0.0)) / done * 1e6 for name in last[2]}
     return result
 
 

@@ -1,0 +1,1 @@
+"""What else a user would run on the same topic: pure Flink SQL, row-wise PyFlink, the OpenTelemetry Collector."""
