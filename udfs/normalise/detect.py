@@ -51,7 +51,8 @@ def read_lines(
     if not pc.all(is_json).as_py():
         marked = pc.starts_with(lines, _BYTE_ORDER)
         if pc.any(marked).as_py():  # a file of Windows' tools starts with it
-            lines = pc.if_else(marked, pc.binary_slice(lines, len(_BYTE_ORDER), 2**62), lines)
+            bare = [line[len(_BYTE_ORDER) :] for line in lines.filter(marked).to_pylist()]
+            lines = pc.replace_with_mask(lines, marked, pa.array(bare, lines.type))
         # An object or array may be indented; '[' starts lines of text formats much more often.
         is_json = pc.match_substring_regex(lines, _JSON.decode())
     json_rows = np.flatnonzero(is_json.to_numpy(zero_copy_only=False))
