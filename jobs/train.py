@@ -6,23 +6,30 @@ import datetime as dt
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from schemas.errors import AnomasecError, StoreError
 from udfs.scorers.forest import FEATURES, forest_features
-from udfs.scorers.forest_model import ModelCard, fit_forest, store_model
+from udfs.scorers.forest_model import ForestModel, ModelCard, fit_forest, load_current, store_model
 
-__all__ = ["MIN_ROWS", "fit_points", "read_points", "train"]
+__all__ = ["MIN_ROWS", "fit_points", "planted_auc", "read_points", "train"]
 
 MIN_ROWS = 1_000
 """Points below which a forest says nothing worth hearing."""
 
+_HELD_OUT = 0.2
+"""Share of the points, the newest, on which a new model and the current one are compared."""
+_PLANT_EVERY = 10
+_PLANT_SPREADS, _PLANT_SHARE = 6.0, 0.5
+"""Every 10th of them is moved up by 6 spreads, or by half of what is expected."""
 _COLUMNS = ("value", "expected", "spread", "seasonal_expected", "previous", "weight")
 
 
 def train(client: Any, folder: Path, rows: int = 1_000_000, trees: int = 100, since: dt.datetime | None = None) -> ModelCard:
-    """Fit a forest on the points of a store and make it the current model.
+    """Fit a forest on the points of a store; it becomes the current model if it is no worse than that on the newest points.
 
     Parameters
     ----------
@@ -65,7 +72,10 @@ def read_points(client: Any, rows: int, since: dt.datetime | None = None) -> pa.
 
 
 def fit_points(points: pa.Table, folder: Path, trees: int = 100) -> ModelCard:
-    """Fit a forest on rows of `read_points` and store it as the current model.
+    """Fit a forest on rows of `read_points` and store it; as the current model if it does no worse than that.
+
+    Both are replayed on the newest fifth of the points, some of which are moved far off: `planted_auc`. The new one is judged by a forest
+    that was fitted without that fifth; then it is fitted on all.
 
     Raises
     ------
@@ -79,13 +89,49 @@ def fit_points(points: pa.Table, folder: Path, trees: int = 100) -> ModelCard:
         )
     columns = [pd.Series(points.column(name).to_numpy(), dtype="float64") for name in _COLUMNS]
     times = points.column("time_us").to_numpy()
+    order = np.argsort(times, kind="stable")
+    older, newest = np.split(order, [round(len(order) * (1 - _HELD_OUT))])
+    rehearsal = fit_forest(forest_features(*(column.iloc[np.sort(older)] for column in columns)), trees)
+    held_out = [column.iloc[newest].reset_index(drop=True) for column in columns]
+    auc = planted_auc(rehearsal, held_out)
     facts = {
+        "metrics": {"planted_auc": round(auc, 6)},
         "features": FEATURES,
         "trained_from": _iso(int(times.min())),
         "trained_to": _iso(int(times.max())),
         "rows": points.num_rows,
     }
-    return store_model(folder, fit_forest(forest_features(*columns), trees), facts)
+    before = _current(folder)
+    better = before is None or auc >= planted_auc(before.forest, held_out)
+    return store_model(folder, fit_forest(forest_features(*columns), trees), facts, current=better)
+
+
+def planted_auc(forest: Any, columns: list[pd.Series]) -> float:
+    """Chance that a point moved far off gets a stranger score than one that was left as it is, 0..1.
+
+    Parameters
+    ----------
+    columns : value, expected, spread, seasonal_expected, previous, weight
+    """
+    planted = np.arange(len(columns[0])) % _PLANT_EVERY == 0
+    value, expected, spread = columns[:3]
+    moved = value.where(~planted, expected + np.maximum(_PLANT_SPREADS * spread, _PLANT_SHARE * expected.abs()))
+    strange = -np.asarray(forest.score_samples(forest_features(moved, *columns[1:])))
+    ranks = pd.Series(strange).rank().to_numpy()
+    return _auc(ranks, planted)
+
+
+def _auc(ranks: NDArray[Any], positive: NDArray[Any]) -> float:
+    hits, others = int(positive.sum()), int((~positive).sum())
+    return float((ranks[positive].sum() - hits * (hits + 1) / 2) / max(hits * others, 1))
+
+
+def _current(folder: Path) -> ForestModel | None:
+    """The model to be beaten; one that cannot be read any more is none."""
+    try:
+        return load_current(folder)
+    except AnomasecError:
+        return None
 
 
 def _iso(time_us: int) -> str:

@@ -15,7 +15,7 @@ from schemas.errors import AnomasecError, StoreError
 from schemas.framing import from_payload
 from tests.score.conftest import SQL_DIR
 from tests.score.points import make_points
-from udfs.scorers.forest_model import load_current
+from udfs.scorers.forest_model import current_version, list_models, load_current, promote
 
 
 def _points(n: int) -> pa.Table:
@@ -38,6 +38,39 @@ def test_the_model_knows_what_it_was_trained_on(tmp_path: Path) -> None:
     model = load_current(tmp_path)
     assert model is not None
     assert model.card == card
+
+
+def test_a_model_that_does_worse_on_replay_is_kept_but_not_used(tmp_path: Path) -> None:
+    good = fit_points(_training_rows(3_000), tmp_path, trees=50)
+    assert good.metrics["planted_auc"] > 0.9
+    blind = _training_rows(3_000)
+    # spreads a thousand times too wide: whatever is planted looks like the rest
+    wide = pa.array(blind["spread"].to_numpy() * np.where(np.arange(3_000) < 2_400, 1_000.0, 1.0))
+    bad = fit_points(blind.set_column(blind.schema.get_field_index("spread"), "spread", wide), tmp_path, trees=1)
+    assert bad.metrics["planted_auc"] < good.metrics["planted_auc"]
+    assert current_version(tmp_path) == good.version
+    assert {card.version for card in list_models(tmp_path)} == {good.version, bad.version}
+    promote(tmp_path, bad.version)
+    assert current_version(tmp_path) == bad.version
+    promote(tmp_path, good.version)
+    assert load_current(tmp_path).card == good  # type: ignore[union-attr]
+    with pytest.raises(AnomasecError, match="no model forest-none"):
+        promote(tmp_path, "forest-none")
+    assert current_version(tmp_path) == good.version
+
+
+def test_a_better_model_takes_over(tmp_path: Path) -> None:
+    rows = _training_rows(3_000)
+    fit_points(rows, tmp_path, trees=1)
+    better = fit_points(rows, tmp_path, trees=50)
+    assert current_version(tmp_path) == better.version
+
+
+def test_a_current_model_that_cannot_be_read_is_replaced(tmp_path: Path) -> None:
+    first = fit_points(_training_rows(2_000), tmp_path, trees=10)
+    (tmp_path / f"{first.version}.joblib").write_bytes(b"damaged")
+    second = fit_points(_training_rows(2_500), tmp_path, trees=10)
+    assert current_version(tmp_path) == second.version
 
 
 def test_too_few_points_are_told(tmp_path: Path) -> None:

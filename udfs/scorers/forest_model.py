@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ import numpy.typing as npt
 
 from schemas.errors import AnomasecError
 
-__all__ = ["ForestModel", "ModelCard", "fit_forest", "load_current", "store_model"]
+__all__ = ["ForestModel", "ModelCard", "current_version", "fit_forest", "list_models", "load_current", "promote", "store_model"]
 
 _POINTER = "current"
 
@@ -38,6 +38,8 @@ class ModelCard:
     """SHA-256 of the model file."""
     sklearn_version: str
     """scikit-learn that wrote it: another may not read it."""
+    metrics: dict[str, float] = field(default_factory=dict)
+    """How it did on replay, e.g. `planted_auc`; empty for models of before this was measured."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ def fit_forest(features: npt.NDArray[np.float32], trees: int = 100, sample: int 
     return IsolationForest(n_estimators=trees, max_samples=min(sample, len(features)), random_state=seed, n_jobs=1).fit(features)
 
 
-def store_model(folder: Path, forest: Any, facts: Mapping[str, Any]) -> ModelCard:
+def store_model(folder: Path, forest: Any, facts: Mapping[str, Any], current: bool = True) -> ModelCard:
     """Write `<version>.joblib` and `<version>.json`, then point `current` at them.
 
     Parameters
@@ -67,7 +69,9 @@ def store_model(folder: Path, forest: Any, facts: Mapping[str, Any]) -> ModelCar
     folder
         Made when absent.
     facts
-        `features`, `trained_from`, `trained_to`, `rows` of the card.
+        `features`, `trained_from`, `trained_to`, `rows` and `metrics` of the card.
+    current
+        False keeps the model without using it.
     """
     import joblib
     import sklearn
@@ -79,11 +83,45 @@ def store_model(folder: Path, forest: Any, facts: Mapping[str, Any]) -> ModelCar
     card = ModelCard(version=f"forest-{checksum[:12]}", checksum=checksum, sklearn_version=sklearn.__version__, **facts)
     staged.replace(folder / f"{card.version}.joblib")
     (folder / f"{card.version}.json").write_text(json.dumps(asdict(card), indent=2) + "\n")
+    if current:
+        promote(folder, card.version)
+    return card
+
+
+def promote(folder: Path, version: str) -> ModelCard:
+    """Make a kept model the current one, be it newer or older.
+
+    Raises
+    ------
+    AnomasecError
+        There is no such model, or its files are damaged.
+    """
+    path = folder / f"{version}.joblib"
+    if version not in {card.version for card in list_models(folder)} or not path.is_file():
+        raise AnomasecError(f"no model {version} in {folder}", "see anomasec train --list")
+    card = _load(path, path.stat().st_mtime_ns).card
     # A file that is renamed, not a link: it survives being copied into an image or onto another disk.
     pointer = folder / f"{_POINTER}.new"
-    pointer.write_text(card.version + "\n")
+    pointer.write_text(version + "\n")
     pointer.replace(folder / _POINTER)
     return card
+
+
+def list_models(folder: Path) -> list[ModelCard]:
+    """Cards of the models that are kept, by the end of their data and their version."""
+    cards = [_card(path) for path in folder.glob("forest-*.json")]
+    return sorted(cards, key=lambda card: (card.trained_to, card.version))
+
+
+def current_version(folder: Path) -> str:
+    """Name of the current model; '' when there is none."""
+    pointer = folder / _POINTER
+    return pointer.read_text().strip() if pointer.is_file() else ""
+
+
+def _card(path: Path) -> ModelCard:
+    facts = json.loads(path.read_text())
+    return ModelCard(**{**facts, "features": tuple(facts["features"])})
 
 
 def load_current(folder: str | Path) -> ForestModel | None:
@@ -111,8 +149,7 @@ def _load(path: Path, _mtime_ns: int) -> ForestModel:
 
     from udfs.scorers.forest import FEATURES
 
-    facts = json.loads(path.with_suffix(".json").read_text())
-    card = ModelCard(**{**facts, "features": tuple(facts["features"])})
+    card = _card(path.with_suffix(".json"))
     if card.features != FEATURES:
         raise AnomasecError(f"{path} was trained on other features: {', '.join(card.features)}", "run anomasec train")
     if card.sklearn_version != sklearn.__version__:
