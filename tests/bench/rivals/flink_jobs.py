@@ -55,7 +55,6 @@ def _environment(arguments: argparse.Namespace) -> object:
 
     settings = {
         "parallelism.default": str(arguments.parallelism),
-        "pipeline.jars": ";".join(path.as_uri() for path in find_jars("flink")),
         "execution.checkpointing.interval": "2 s",  # commits what was read, which is how progress is seen
         "state.backend.type": "hashmap",
         "python.executable": sys.executable,
@@ -64,7 +63,9 @@ def _environment(arguments: argparse.Namespace) -> object:
     configuration = Configuration()
     for key, value in settings.items():
         configuration.set_string(key, value)
-    return StreamExecutionEnvironment.get_execution_environment(configuration)
+    environment = StreamExecutionEnvironment.get_execution_environment(configuration)
+    environment.add_jars(*(path.as_uri() for path in find_jars("flink")))
+    return environment
 
 
 def _sql(arguments: argparse.Namespace) -> None:
@@ -90,6 +91,7 @@ def _rows(arguments: argparse.Namespace) -> None:
     from pyflink.datastream.state import ValueStateDescriptor
 
     wait_ms = arguments.wait * 1000
+    environment = _environment(arguments)  # first: it brings the connector's classes
 
     def ids(line: str) -> tuple[str, str]:
         span = json.loads(line)["resourceSpans"][0]["scopeSpans"][0]["spans"][0]
@@ -124,7 +126,6 @@ def _rows(arguments: argparse.Namespace) -> None:
     )
     schema = KafkaRecordSerializationSchema.builder().set_topic(arguments.out).set_value_serialization_schema(SimpleStringSchema()).build()
     sink = KafkaSink.builder().set_bootstrap_servers(arguments.servers).set_record_serializer(schema).build()
-    environment = _environment(arguments)
     environment.from_source(source, WatermarkStrategy.for_monotonous_timestamps(), "spans").map(  # type: ignore[attr-defined]
         ids, output_type=Types.TUPLE([Types.STRING(), Types.STRING()])
     ).key_by(lambda value: value[0], key_type=Types.STRING()).process(Assemble(), output_type=Types.STRING()).sink_to(sink)
