@@ -11,7 +11,7 @@ __all__ = ["SERVICE_EDGE", "SERVICE_GRAPH"]
 _ENDS = (
     text("environment", "Environment of the transactions."),
     text("caller", "Service that calls; '(outside)' calls a root, '(not instrumented)' calls spans whose parents never come."),
-    text("callee", "Service that is called; the address asked for, or '(unnamed)', where the callee sends nothing."),
+    text("callee", "Service that is called; where the callee sends nothing, the address asked for, or '(behind caller)'."),
     text("virtual_node", "caller or callee: that end sends no logs; '' = both do."),
 )
 

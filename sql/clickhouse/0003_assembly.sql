@@ -110,7 +110,7 @@ FROM
         time,
         environment,
         caller,
-        if(address = '', '(unnamed)', address) AS callee,
+        if(address = '', concat('(behind ', caller, ')'), address) AS callee,
         'callee' AS virtual_node,
         count() AS n,
         countIf(failed) AS n_failed,

@@ -82,7 +82,7 @@ def test_an_address_whose_client_spans_nobody_answers_is_a_virtual_node(fresh_da
         ],
     )
     assert sql("SELECT caller, callee, virtual_node, call_count, error_count, duration_ms FROM service_graph ORDER BY callee") == [
-        ("front", "(unnamed)", "callee", 1, 0, 5.0),
+        ("front", "(behind front)", "callee", 1, 0, 5.0),
         ("front", "db.example", "callee", 1, 1, 9.0),
     ]
 
