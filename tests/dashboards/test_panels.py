@@ -123,11 +123,13 @@ def test_a_value_with_a_quote_finds_its_rows(query: Query) -> None:
     assert answer.column("route") == ["orders GET /it's/{odd}"]
 
 
-def test_the_waterfall_holds_each_step_once_and_hangs_access_lines_under_the_root(query: Query) -> None:
+def test_the_waterfall_holds_each_step_once_and_hangs_access_lines_under_the_span_around_them(query: Query) -> None:
     panel = next(p for p in _DASHBOARDS["transaction"]["panels"] if p["type"] == "traces")
     answer = query(_sql(panel, _CHOSEN))
     steps = zip(*(answer.column(name) for name in ("serviceName", "spanID", "parentSpanID")), strict=True)
-    assert list(steps) == [("gateway", "a", ""), ("orders", "b", "a"), ("orders", "raw/0/0/2", "a")]
+    assert list(steps) == [("gateway", "a", ""), ("orders", "b", "a"), ("orders", "raw/0/0/2", "b")]
+    inferred = [any(tag == {"key": "is_inferred", "value": "true"} for tag in tags) for tags in answer.column("tags")]
+    assert inferred == [False, False, True]
     starts = answer.column("startTime")
     assert [round(start - starts[0], 3) for start in starts] == [0, 5, 6]
     assert starts[0] == _START_MS
