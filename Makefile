@@ -80,6 +80,7 @@ demo: setup  ## Start everything, stream a world with planted faults, show what 
 
 bench: setup  ## Lines per second and CPU-seconds per million lines
 	@$(PY) -m tests.bench
+	@$(PY) -m tests.bench --rivals
 
 scorecard: setup  ## How well reading and detection do on the tuning data
 	@$(PY) -m tests.scorecard
