@@ -437,3 +437,39 @@ GROUP BY dimension, dimension_value
 HAVING bad_count > 0
 ORDER BY grown DESC, dimension, dimension_value
 LIMIT 50;
+
+-- Twins that differ: the same service or route in two environments, hour by hour, by its 1 min windows. difference is that of the other
+-- environment as a share of this one's value; confidence is 1 minus the chance that windows alike differ as much. Traffic is left out: it
+-- differs by design. E.g. SELECT * FROM parity WHERE hour > now() - INTERVAL 1 DAY AND confidence > 0.999 ORDER BY abs(difference) DESC
+CREATE OR REPLACE VIEW parity AS
+WITH hourly AS
+(
+    SELECT
+        toStartOfHour(time) AS hour,
+        entity_kind,
+        entity,
+        metric,
+        environment,
+        count() AS windows,
+        avg(value) AS mean,
+        varSamp(value) / count() AS error_squared
+    FROM points
+    WHERE width_s = 60 AND entity_kind IN ('service', 'route') AND (startsWith(metric, 'latency_ms') OR startsWith(metric, 'error_ratio'))
+    GROUP BY hour, entity_kind, entity, metric, environment
+    HAVING windows >= 5
+)
+SELECT
+    hour,
+    entity_kind,
+    entity,
+    metric,
+    one.environment AS environment,
+    other.environment AS other_environment,
+    one.mean AS value,
+    other.mean AS other_value,
+    if(one.mean > 0, other.mean / one.mean - 1, NULL) AS difference,
+    sqrt(one.error_squared + other.error_squared) AS standard_error,
+    if(other.mean = one.mean, 0, erf(abs(other.mean - one.mean) / greatest(sqrt(2) * standard_error, 1e-300))) AS confidence
+FROM hourly AS one
+INNER JOIN hourly AS other USING (hour, entity_kind, entity, metric)
+WHERE one.environment < other.environment;
