@@ -57,7 +57,9 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     words = Pieces(fields["before"], " ")
     first, second = words.at(0), words.at(1)
     # 'host address ident user' has an address where 'address ident user' has the ident, nearly always '-'.
-    has_host = _has_host(first, second)
+    has_host = _has_host(words)
+    if has_host.any():
+        second = pc.utf8_trim(second, '",')  # the first of a list
     parsed = start_access(
         cut.line,
         "common",
@@ -81,12 +83,16 @@ def parse(lines: pa.Array, index: NDArray[Any]) -> tuple[Parsed, NDArray[Any]]:
     return parsed, cut.taken
 
 
-def _has_host(first: pa.Array, second: pa.Array) -> NDArray[Any]:
+def _has_host(words: Pieces) -> NDArray[Any]:
+    first, second = words.at(0), words.at(1)
     unknown = pc.equal(second, "-").fill_null(False)
     if pc.all(unknown, min_count=0).as_py():
         return np.zeros(len(first), bool)
-    found = pc.and_(is_address(second), pc.invert(pc.ends_with(first, ",")))
-    result: NDArray[Any] = found.fill_null(False).to_numpy(zero_copy_only=False)
+    found: NDArray[Any] = is_address(pc.utf8_trim(second, '",')).fill_null(False).to_numpy(zero_copy_only=False)
+    # 'host name - user': a client known by its name.
+    found = found | ((words.count == 4) & equals(words.at(2), "-") & ~unknown.to_numpy(zero_copy_only=False))
+    listed: NDArray[Any] = pc.ends_with(first, ",").fill_null(False).to_numpy(zero_copy_only=False)
+    result: NDArray[Any] = found & ~listed
     return result
 
 

@@ -20,7 +20,7 @@ from udfs.formats.w3c import read_columns
 
 __all__ = ["looks_like", "looks_native", "parse", "parse_native"]
 
-_HINT = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:[^ ]+ ){0,3}[A-Za-z_-]{3,16} [/*h-][^ ]* [^ ]+ \d+ [^ ]+ [0-9A-Fa-f:.-]+ "
+_HINT = r"^\d{4}-\d\d-\d\d \d\d:\d\d:\d\d (?:[^ ]+ ){0,3}[A-Za-z_-]{3,16} [/*h-][^ ]* [^ ]+ \d+ [^ ]+ [0-9A-Fa-f:.%-]+ "
 _ADDRESS = r"[0-9A-Fa-f]*[:.][0-9A-Fa-f:.%]*"
 _LINE = (
     rf"^(?P<date>\d{{4}}-\d\d-\d\d) (?P<time>\d\d:\d\d:\d\d) (?:(?P<site>[^ ]+) )??(?:(?P<computer>[^ ]+) )??(?:(?P<own>{_ADDRESS}) )?"
