@@ -48,7 +48,7 @@ class Standing:
     name: str
     lines: int
     lines_per_s: float | None
-    """None: it was through before two samples could be taken."""
+    """None: it was through before two samples could be taken; the CPU then has its start-up in it."""
     cpu_s_per_million: float | None
     """Its own processes, and the store where it writes to one; without the broker."""
     judgement: Judgement
@@ -64,12 +64,11 @@ class _Watched:
         """Lines per second, CPU seconds per million lines."""
         within = [s for s in self.samples if 0.1 * lines <= s[1] <= 0.9 * lines]
         after = [s for s in self.samples if s[1] > 0.9 * lines][:1]
-        if len(within) + len(after) < 2:
-            return None, None
-        first, last = within[0] if within else after[0], (within + after)[-1]
-        done = last[1] - first[1]
-        if done <= 0:
-            return None, None
+        known = within + after
+        done = known[-1][1] - known[0][1] if known else 0
+        if done <= 0:  # so few that they were read in one step: all it used, start-up included
+            return None, self.samples[-1][2] / lines * 1e6 if self.samples else None
+        first, last = known[0], known[-1]
         return done / (last[0] - first[0]), (last[2] - first[2]) / done * 1e6
 
 
