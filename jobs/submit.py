@@ -20,6 +20,8 @@ from schemas.errors import AnomasecError, ConfigError
 
 __all__ = ["config_environment", "job_name", "live_jobs", "product_zip", "restart", "stop", "submit"]
 
+_TASKMANAGERS_S = 60.0
+"""How long TaskManagers may take to find a JobManager that was started anew."""
 _PACKAGES = ("jobs", "udfs", "schemas", "sql")
 
 
@@ -58,7 +60,7 @@ def submit(
     rest = FlinkRest(config.flink.rest_url)
     if running := rest.find(name):
         raise AnomasecError(f"job {job} is there already ({running.job_id}, {running.state})", f"use `anomasec restart {job}`")
-    check_connections(config, config.flink.parallelism)
+    check_connections(config, config.flink.parallelism, _TASKMANAGERS_S)
     flink = dict(settings or {})
     if from_savepoint:
         guard_savepoint(config, job, from_savepoint)

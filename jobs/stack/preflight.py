@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import requests
 
 from jobs.config import Config
@@ -19,8 +21,8 @@ class ClusterError(AnomasecError):
     exit_code = 3
 
 
-def check_connections(config: Config, slots: int = 1) -> None:
-    """Check everything a job needs; `slots` is its parallelism.
+def check_connections(config: Config, slots: int = 1, wait_s: float = 0) -> None:
+    """Check everything a job needs; `slots` is its parallelism, `wait_s` how long a cluster may take to find its TaskManagers.
 
     Raises
     ------
@@ -29,7 +31,7 @@ def check_connections(config: Config, slots: int = 1) -> None:
     """
     check_kafka(config)
     check_store(config)
-    check_flink(config, slots)
+    check_flink(config, slots, wait_s)
 
 
 def check_kafka(config: Config) -> None:
@@ -79,24 +81,20 @@ def check_store(config: Config) -> None:
         raise MissingPart(f"database {config.clickhouse.database} has no {', '.join(missing)}", "run `anomasec migrate`")
 
 
-def check_flink(config: Config, slots: int = 1) -> None:
+def check_flink(config: Config, slots: int = 1, wait_s: float = 0) -> None:
     """Check that the cluster answers and has `slots` free slots.
 
     Raises
     ------
     ClusterError
-        No answer, no TaskManager, or too few free slots.
+        No answer, no TaskManager within `wait_s` (they come one by one after a JobManager's start), or too few free slots.
     """
     url = config.flink.rest_url
-    try:
-        answer = requests.get(f"{url}/overview", timeout=8)
-        answer.raise_for_status()
-        overview = answer.json()
-        free, total = int(overview["slots-available"]), int(overview["slots-total"])
-    except requests.ConnectionError:
-        raise ClusterError(f"Flink at {url} does not answer", "start it with `anomasec up`, or set [flink] rest_url") from None
-    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
-        raise ClusterError(f"{url} is no Flink cluster: {type(error).__name__}", "set [flink] rest_url to the JobManager's") from None
+    deadline = time.monotonic() + wait_s
+    free, total = _slots(url)
+    while total == 0 and time.monotonic() < deadline:
+        time.sleep(0.5)
+        free, total = _slots(url)
     if total == 0:
         raise ClusterError(f"Flink at {url} has no TaskManager", "wait a moment, or see `anomasec status` and taskmanager.log")
     if free < slots:
@@ -104,3 +102,16 @@ def check_flink(config: Config, slots: int = 1) -> None:
             f"Flink at {url} has {free} free slots of {total}, {slots} are needed",
             "stop a job (`anomasec jobs`, `anomasec stop`), or raise [stack] slots and start the stack anew",
         )
+
+
+def _slots(url: str) -> tuple[int, int]:
+    """Free slots, and all."""
+    try:
+        answer = requests.get(f"{url}/overview", timeout=8)
+        answer.raise_for_status()
+        overview = answer.json()
+        return int(overview["slots-available"]), int(overview["slots-total"])
+    except requests.ConnectionError:
+        raise ClusterError(f"Flink at {url} does not answer", "start it with `anomasec up`, or set [flink] rest_url") from None
+    except (requests.RequestException, ValueError, KeyError, TypeError) as error:
+        raise ClusterError(f"{url} is no Flink cluster: {type(error).__name__}", "set [flink] rest_url to the JobManager's") from None
