@@ -108,7 +108,8 @@ class Demo:
 
         self.live_start = self._choose_start()
         history_s = min(HISTORY_S, self.live_start - self._newest_point() - _GAP_S)
-        world = World(self.seed, demo_settings(self.live_start, history_s))
+        # Ids of its own each time: those of an earlier demonstration would join its transactions in the store.
+        world = World(self.seed * 1_000_003 + int(self.live_start), demo_settings(self.live_start, history_s))
         self.truth = world.truth
         chunks = world.chunks(None, int(LINES_PER_S / _CHUNKS_PER_S))
         with Sender(self.config.kafka.client_options(), self.config.topics.raw) as sender:
