@@ -19,7 +19,7 @@ from schemas.errors import AnomasecError
 
 __all__ = ["FAULT_SIGNS", "Counts", "Demo", "Finding", "demo_faults", "demo_settings", "find_fault", "missed", "running_stack"]
 
-HISTORY_S = 120.0
+HISTORY_S = 80.0
 """Event time before the start that is sent at once, so that series have a past to be judged by."""
 LEAST_HISTORY_S = 70.0
 """12 windows of 5 s are needed, and one more in case the burst is cut in two."""

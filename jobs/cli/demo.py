@@ -21,7 +21,7 @@ NAME = "demo"
 HELP = "start everything, stream a world with planted faults, show what was found"
 
 _EPILOG = """\
-It starts the local stack (or uses one that runs), submits the job of all stages, sends two minutes of a made-up company's past
+It starts the local stack (or uses one that runs), submits the job of all stages, sends eighty seconds of a made-up company's past
 in a burst and one minute live with four faults, and compares what was found with what was planted. Then it writes an HTML report
 and stops what it started; --keep leaves all running, so that you can look around:
 
